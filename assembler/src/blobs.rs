@@ -1,0 +1,20 @@
+//! What a reader of layouts needs of a store: immutable blobs by digest.
+
+use std::{fs::File, io, sync::Arc};
+
+use formats::Digest;
+
+/// An open blob. It stays readable until dropped, whatever the store evicts meanwhile.
+#[derive(Debug, Clone)]
+pub struct Blob {
+    /// Open for reading; use positioned reads only.
+    pub file: Arc<File>,
+    /// Its length in bytes.
+    pub len: u64,
+}
+
+/// Immutable blobs by digest.
+pub trait Blobs: std::fmt::Debug + Send + Sync + 'static {
+    /// Opens a blob for positioned reads. [`io::ErrorKind::NotFound`] when it is not here (it may have been evicted).
+    fn open(&self, digest: &Digest) -> io::Result<Blob>;
+}

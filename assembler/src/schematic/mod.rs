@@ -1,0 +1,101 @@
+//! Schematics: what a user wants of an image, posted once and named by the hash of its canonical form (spec/http.md 1).
+//!
+//! Texts are byte strings: YAML's `!!binary` can put any byte into them.
+
+use std::collections::BTreeMap;
+
+use bstr::BString;
+
+/// A customization document. The order of fields is the order of the canonical form.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Schematic {
+    /// Only meaningful with accounts; anything but empty is refused on creation.
+    pub owner: BString,
+    /// The single-board overlay, all fields empty for none.
+    pub overlay: Overlay,
+    /// What differs from the plain image.
+    pub customization: Customization,
+}
+
+/// A single-board overlay.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overlay {
+    /// Informative only: overlays are found by name.
+    pub image: BString,
+    /// The overlay's name in the catalogue.
+    pub name: BString,
+    /// Free-form options of the overlay's installer.
+    pub options: BTreeMap<BString, Value>,
+}
+
+/// What differs from the plain image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Customization {
+    /// Machine configuration built into the image (Talos 1.12 and later).
+    pub embedded_machine_configuration: BString,
+    /// Kernel arguments, in order.
+    pub extra_kernel_args: Vec<BString>,
+    /// META values, in order.
+    pub meta: Vec<MetaValue>,
+    /// Repository names of official system extensions, in order.
+    pub official_extensions: Vec<BString>,
+    /// The boot loader, if not the default one.
+    pub bootloader: Bootloader,
+    /// Secure Boot options.
+    pub secureboot: SecureBoot,
+    /// Sector size of disk images in bytes, 0 for the default.
+    pub sector_size: u64,
+}
+
+/// One META value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetaValue {
+    /// The tag.
+    pub key: u8,
+    /// The text.
+    pub value: BString,
+}
+
+/// Secure Boot options.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecureBoot {
+    /// How keys are enrolled; any text is stored, it is checked when a Secure Boot asset is asked for.
+    pub enroll_keys: BString,
+    /// Whether Microsoft's certificates are enrolled too.
+    pub include_well_known_certificates: bool,
+}
+
+/// The boot loader of ISO and disk images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Bootloader {
+    /// Whatever the version and architecture call for.
+    #[default]
+    None,
+    /// GRUB for BIOS and systemd-boot for UEFI.
+    DualBoot,
+    /// systemd-boot.
+    SdBoot,
+    /// GRUB.
+    Grub,
+}
+
+/// A value of the free-form overlay options.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer that fits 128 bits (64 bits, signed or unsigned, in practice).
+    Integer(i128),
+    /// A floating-point number.
+    Float(f64),
+    /// A point in time, as RFC 3339 text.
+    Timestamp(String),
+    /// A text.
+    Text(BString),
+    /// A list.
+    List(Vec<Value>),
+    /// A map; keys of nested maps may be any scalar.
+    Map(Vec<(Value, Value)>),
+}

@@ -1,0 +1,19 @@
+//! Bytes on disk: one room per format.
+//!
+//! Nothing here does I/O, waits, reads a clock or draws a random number; times, identifiers and seeds are arguments. Writers
+//! produce a [`Layout`] (or the bytes of a piece of one) that is a pure function of its arguments; readers are total: they
+//! return an error on any input that is not what they describe, within stated limits.
+
+pub mod cpio;
+pub mod digest;
+pub mod extent;
+pub mod fat;
+pub mod iso9660;
+pub mod pe;
+pub mod splash;
+pub mod squashfs;
+pub mod xz;
+pub mod zstd;
+
+pub use digest::Digest;
+pub use extent::{Extent, Layout};

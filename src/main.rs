@@ -1,0 +1,3 @@
+//! Boot images for Talos Linux, composed on request.
+
+fn main() {}
