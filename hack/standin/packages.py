@@ -125,6 +125,22 @@ def unpack(cache, record):
     return target
 
 
+def fetch_one(cache, suite, name, arch):
+    """Directory of one more package, fetched the first time it is wanted."""
+    cache = pathlib.Path(cache)
+    stamp = cache / f"{suite}-{name}-{arch}.json"
+    if stamp.exists():
+        record = json.loads(stamp.read_text())
+    else:
+        apt = Apt(cache / "apt" / suite, suite)
+        apt.update()
+        deb = apt.download([(name, arch)])[name, arch]
+        record = {"suite": suite, "deb": deb.name, "sha256": sha256_file(deb)}
+    folder = unpack(cache, record)
+    stamp.write_text(json.dumps(record))
+    return folder
+
+
 class Packages:
     """The unpacked packages: `packages[name, arch]` is a directory."""
 
