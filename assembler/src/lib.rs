@@ -3,4 +3,5 @@
 pub mod blobs;
 pub mod error;
 pub mod schematic;
+pub mod source;
 pub mod store;
