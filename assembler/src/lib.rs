@@ -3,3 +3,4 @@
 pub mod blobs;
 pub mod error;
 pub mod schematic;
+pub mod yaml;
