@@ -5,3 +5,4 @@ pub mod error;
 pub mod schematic;
 pub mod source;
 pub mod store;
+pub mod yaml;
