@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod error;
+pub mod images;
 pub mod schematic;
 pub mod source;
 pub mod store;
