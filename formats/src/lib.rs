@@ -8,6 +8,7 @@ pub mod cpio;
 pub mod digest;
 pub mod extent;
 pub mod fat;
+pub mod input;
 pub mod iso9660;
 pub mod pe;
 pub mod splash;
