@@ -4,6 +4,7 @@
 //! produce a [`Layout`] (or the bytes of a piece of one) that is a pure function of its arguments; readers are total: they
 //! return an error on any input that is not what they describe, within stated limits.
 
+pub mod civil;
 pub mod cpio;
 pub mod digest;
 pub mod extent;
@@ -11,6 +12,7 @@ pub mod fat;
 pub mod input;
 pub mod iso9660;
 pub mod pe;
+pub mod read_at;
 pub mod splash;
 pub mod squashfs;
 pub mod xz;

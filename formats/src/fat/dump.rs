@@ -1,0 +1,87 @@
+//! A volume as text, a field a line: for snapshots and `inspect`.
+
+use std::fmt::Write as _;
+
+use super::{Contents, raw::BootSector};
+
+impl Contents {
+    /// All that the reader found.
+    pub fn dump(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text)
+            .expect("writing to a String cannot fail");
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "FAT32 boot sector")?;
+        for (name, value) in fields(&self.boot_sector) {
+            writeln!(text, "  {name:<20} {value}")?;
+        }
+        writeln!(text, "  {:<20} {}", "clusters", self.clusters)?;
+        if let Some(info) = &self.fs_info {
+            writeln!(text, "FSInfo")?;
+            writeln!(text, "  {:<20} {}", "free", info.free)?;
+            writeln!(text, "  {:<20} {}", "next free", info.next_free)?;
+        }
+        if let Some((label, written)) = &self.label {
+            writeln!(text, "Label {label:?} {written}")?;
+        }
+        writeln!(text, "Entries")?;
+        for entry in &self.entries {
+            let (path, alias) = (entry.path.escape_debug(), entry.short_name.escape_debug());
+            let (attributes, written, len) = (entry.attributes, entry.written, entry.len);
+            write!(
+                text,
+                "  {attributes} {written} {len:>10} cluster {:<6} {path} ({alias})",
+                entry.cluster
+            )?;
+            // One run says nothing that the cluster did not.
+            if entry.runs.len() > 1 {
+                write!(text, " in {} pieces", entry.runs.len())?;
+            }
+            writeln!(text)?;
+        }
+        Ok(())
+    }
+}
+
+fn fields(boot: &BootSector) -> Vec<(&'static str, String)> {
+    let text = |bytes: &[u8]| format!("{:?}", String::from_utf8_lossy(bytes));
+    vec![
+        ("OEM name", text(&boot.oem_name)),
+        ("bytes per sector", boot.bytes_per_sector.to_string()),
+        ("sectors per cluster", boot.sectors_per_cluster.to_string()),
+        ("reserved sectors", boot.reserved_sectors.to_string()),
+        ("FATs", boot.fats.to_string()),
+        (
+            "total sectors",
+            format!(
+                "{} (16 bits) {} (32 bits)",
+                boot.total_sectors_16, boot.total_sectors_32
+            ),
+        ),
+        ("media", format!("{:#04x}", boot.media)),
+        (
+            "geometry",
+            format!(
+                "{} sectors per track, {} heads",
+                boot.sectors_per_track, boot.heads
+            ),
+        ),
+        ("hidden sectors", boot.hidden_sectors.to_string()),
+        ("sectors per FAT", boot.fat_sectors_32.to_string()),
+        ("root cluster", boot.root_cluster.to_string()),
+        (
+            "FSInfo, copy",
+            format!(
+                "sectors {}, {}",
+                boot.fs_info_sector, boot.backup_boot_sector
+            ),
+        ),
+        ("drive", format!("{:#04x}", boot.drive)),
+        ("volume id", format!("{:#010x}", boot.volume_id)),
+        ("volume label", text(&boot.volume_label)),
+        ("file system", text(&boot.file_system)),
+    ]
+}

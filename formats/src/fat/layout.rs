@@ -1,0 +1,496 @@
+//! A volume as a layout: clusters are numbered first, then everything is pushed in the order of the disk.
+
+use std::{iter, str::FromStr};
+
+use zerocopy::{
+    FromZeros, IntoBytes,
+    little_endian::{U16, U32},
+};
+
+use super::{
+    Attributes, Directory, Error, File, Geometry, Node,
+    names::{self, Name},
+    raw::{
+        BootSector, DirectoryEntry, END_OF_CHAIN, END_OF_CHAIN_MIN, ENTRY_LEN, FIRST_CLUSTER,
+        FIRST_ENTRIES, FsInfo, LAST_LONG_ENTRY, LONG_ENTRY_UNITS, LongNameEntry, MEDIA, SIGNATURE,
+        Stamp,
+    },
+};
+use crate::{Extent, Layout, civil::Civil};
+
+/// The volume id that `mkfs.fat --invariant` gives.
+pub const INVARIANT_ID: u32 = 0x1234_abcd;
+/// The date of the label that `mkfs.fat --invariant` gives: 2015-03-14 09:26:52.
+pub const INVARIANT_EPOCH: i64 = 1_426_325_212;
+
+/// Some readers believe only volumes whose maker they know; this is the one we look like.
+const OEM_NAME: [u8; 8] = *b"mkfs.fat";
+/// To the boot code, which follows the parameters.
+const JUMP: [u8; 3] = [0xeb, 0x58, 0x90];
+/// `int 18h; jmp $`: nothing to boot here, the BIOS may try its next device.
+const BOOT_CODE: [u8; 4] = [0xcd, 0x18, 0xeb, 0xfe];
+const FS_INFO_SECTOR: u16 = 1;
+const BACKUP_BOOT_SECTOR: u16 = 6;
+/// Slots of the largest directory.
+const MAX_SLOTS: usize = 65_536;
+/// Chains of fewer words are cheaper inline than as extents of their own.
+const INLINE_CHAIN: u32 = 16;
+
+/// A volume label: 11 characters, padded with spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label([u8; 11]);
+
+impl FromStr for Label {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let valid = |byte: u8| {
+            byte.is_ascii_uppercase()
+                || byte.is_ascii_digit()
+                || b" $%'-_@~`!(){}^#&".contains(&byte)
+        };
+        let mut label = [b' '; 11];
+        match label.get_mut(..text.len()) {
+            Some(start) if text.bytes().all(valid) && !text.trim().is_empty() => {
+                start.copy_from_slice(text.as_bytes())
+            }
+            _ => return Err(Error::Label(text.to_owned())),
+        }
+        Ok(Self(label))
+    }
+}
+
+/// A volume to be made.
+#[derive(Debug, Clone)]
+pub struct Volume {
+    /// Where its parts lie.
+    pub geometry: Geometry,
+    /// Serial number.
+    pub id: u32,
+    /// In the boot sector and as the first entry of the root directory.
+    pub label: Label,
+    /// Date of the label's entry, seconds after 1970, UTC.
+    pub label_epoch: i64,
+    /// Date of all other entries, seconds after 1970, UTC.
+    pub epoch: i64,
+    /// What the volume holds.
+    pub root: Directory,
+}
+
+impl Volume {
+    /// The volume as extents, of exactly the length that the geometry was made for.
+    pub fn layout(&self) -> Result<Layout, Error> {
+        let geometry = &self.geometry;
+        let mut clusters = Clusters {
+            cluster_len: geometry.cluster_len(),
+            next: u64::from(FIRST_CLUSTER),
+        };
+        let root = PlannedDirectory::new(&self.root, String::new(), 1, &mut clusters)?;
+        let used = clusters.next - u64::from(FIRST_CLUSTER);
+        let free = u64::from(geometry.clusters)
+            .checked_sub(used)
+            .ok_or(Error::DoesNotFit {
+                needed: used,
+                available: geometry.clusters,
+            })?;
+        let free = u32::try_from(free).expect("at most all clusters");
+        let stamps = Stamps {
+            label: Stamp::new(self.label_epoch)?,
+            entries: Stamp::new(self.epoch)?,
+        };
+        let table = table(&root, geometry.fat_len());
+
+        let sector = u64::from(geometry.bytes_per_sector);
+        let mut layout = Layout::new();
+        layout.section("FAT boot sector");
+        layout.bytes(self.boot_sector().as_bytes().to_vec());
+        layout.pad_to(u64::from(FS_INFO_SECTOR) * sector);
+        layout.section("FAT FSInfo");
+        // As mtools leaves it: the last cluster taken is the hint.
+        layout.bytes(fs_info(free, geometry.clusters - free + 1));
+        layout.pad_to(u64::from(BACKUP_BOOT_SECTOR) * sector);
+        layout.section("FAT boot sector, copy");
+        layout.bytes(self.boot_sector().as_bytes().to_vec());
+        layout.pad_to(u64::from(BACKUP_BOOT_SECTOR + FS_INFO_SECTOR) * sector);
+        layout.bytes(fs_info(geometry.clusters - 1, FIRST_CLUSTER));
+        for name in ["FAT 1", "FAT 2"] {
+            layout.pad_to(layout.len().max(geometry.fat_offset()));
+            layout.section(name);
+            layout.append(&table);
+        }
+        layout.pad_to(geometry.data_offset());
+        self.push_directory(&mut layout, &root, None, stamps);
+        layout.section("FAT free space");
+        layout.pad_to(geometry.len);
+        Ok(layout)
+    }
+
+    fn boot_sector(&self) -> BootSector {
+        let geometry = &self.geometry;
+        // 4 KiB sectors may leave few enough for the 16-bit field, which is then the one that counts.
+        let few = u16::try_from(geometry.total_sectors).ok();
+        let mut boot_code = [0; 420];
+        boot_code[..BOOT_CODE.len()].copy_from_slice(&BOOT_CODE);
+        BootSector {
+            jump: JUMP,
+            oem_name: OEM_NAME,
+            bytes_per_sector: U16::new(geometry.bytes_per_sector),
+            sectors_per_cluster: geometry.sectors_per_cluster,
+            reserved_sectors: U16::new(geometry.reserved_sectors),
+            fats: 2,
+            root_entries: U16::ZERO,
+            total_sectors_16: U16::new(few.unwrap_or(0)),
+            media: MEDIA,
+            fat_sectors_16: U16::ZERO,
+            sectors_per_track: U16::new(geometry.sectors_per_track),
+            heads: U16::new(geometry.heads),
+            hidden_sectors: U32::new(geometry.hidden_sectors),
+            total_sectors_32: U32::new(if few.is_some() {
+                0
+            } else {
+                geometry.total_sectors
+            }),
+            fat_sectors_32: U32::new(geometry.fat_sectors),
+            extended_flags: U16::ZERO,
+            version: U16::ZERO,
+            root_cluster: U32::new(FIRST_CLUSTER),
+            fs_info_sector: U16::new(FS_INFO_SECTOR),
+            backup_boot_sector: U16::new(BACKUP_BOOT_SECTOR),
+            reserved: [0; 12],
+            drive: 0x80,
+            reserved_1: 0,
+            boot_signature: 0x29,
+            volume_id: U32::new(self.id),
+            volume_label: self.label.0,
+            file_system: *b"FAT32   ",
+            boot_code,
+            signature: SIGNATURE,
+        }
+    }
+
+    fn push_directory(
+        &self,
+        layout: &mut Layout,
+        directory: &PlannedDirectory,
+        parent: Option<u32>,
+        stamps: Stamps,
+    ) {
+        layout.pad_to(self.cluster_offset(directory.first));
+        layout.section(format!("FAT directory /{}", directory.path));
+        layout.bytes(self.slots(directory, parent, stamps));
+        // ".." of the first level names the root directory as 0.
+        let parent = if parent.is_none() { 0 } else { directory.first };
+        for (_, child) in &directory.children {
+            match child {
+                Planned::Directory(inner) => {
+                    self.push_directory(layout, inner, Some(parent), stamps)
+                }
+                Planned::File {
+                    first, file, path, ..
+                } if *first != 0 => {
+                    layout.pad_to(self.cluster_offset(*first));
+                    layout.section(format!("FAT file /{path}"));
+                    layout.append(&file.content);
+                }
+                Planned::File { .. } => {}
+            }
+        }
+    }
+
+    fn cluster_offset(&self, cluster: u32) -> u64 {
+        self.geometry.data_offset()
+            + u64::from(cluster - FIRST_CLUSTER) * self.geometry.cluster_len()
+    }
+
+    /// The bytes of a directory without what fills its last cluster.
+    fn slots(&self, directory: &PlannedDirectory, parent: Option<u32>, stamps: Stamps) -> Vec<u8> {
+        let mut slots = Vec::with_capacity(directory.slots * ENTRY_LEN);
+        let mut dots = |name: &[u8; 11], cluster| {
+            let entry = entry(name, 0, Attributes::DIRECTORY, cluster, 0, stamps.entries);
+            slots.extend_from_slice(entry.as_bytes());
+        };
+        if let Some(parent) = parent {
+            dots(b".          ", directory.first);
+            dots(b"..         ", parent);
+        } else {
+            let label = entry(
+                &self.label.0,
+                0,
+                Attributes::VOLUME_LABEL,
+                0,
+                0,
+                stamps.label,
+            );
+            slots.extend_from_slice(label.as_bytes());
+        }
+        for (name, child) in &directory.children {
+            if let Some(long) = &name.long {
+                slots.extend(
+                    long_slots(long, names::checksum(&name.short))
+                        .flat_map(|slot| slot.as_bytes().to_vec()),
+                );
+            }
+            let (attributes, cluster, len) = match child {
+                Planned::Directory(inner) => (Attributes::DIRECTORY, inner.first, 0),
+                Planned::File {
+                    first, len, file, ..
+                } => (file.attributes, *first, *len),
+            };
+            let entry = entry(
+                &name.short,
+                name.case,
+                attributes,
+                cluster,
+                len,
+                stamps.entries,
+            );
+            slots.extend_from_slice(entry.as_bytes());
+        }
+        slots
+    }
+}
+
+/// Numbers clusters in order.
+struct Clusters {
+    cluster_len: u64,
+    /// May run past 32 bits: then nothing fits, which is found out at the end.
+    next: u64,
+}
+
+impl Clusters {
+    /// The first of the clusters for `len` bytes (0 for none), and how many.
+    fn take(&mut self, len: u64) -> (u32, u32) {
+        let (first, count) = (self.next, len.div_ceil(self.cluster_len));
+        self.next += count;
+        let narrow = |value| u32::try_from(value).unwrap_or(u32::MAX);
+        if count == 0 {
+            (0, 0)
+        } else {
+            (narrow(first), narrow(count))
+        }
+    }
+}
+
+/// A directory whose clusters are known.
+struct PlannedDirectory<'a> {
+    path: String,
+    first: u32,
+    clusters: u32,
+    slots: usize,
+    children: Vec<(Name, Planned<'a>)>,
+}
+
+enum Planned<'a> {
+    Directory(PlannedDirectory<'a>),
+    File {
+        path: String,
+        first: u32,
+        clusters: u32,
+        len: u32,
+        file: &'a File,
+    },
+}
+
+impl<'a> PlannedDirectory<'a> {
+    /// `own_slots`: the label of the root directory, or `.` and `..` of the others.
+    fn new(
+        directory: &'a Directory,
+        path: String,
+        own_slots: usize,
+        clusters: &mut Clusters,
+    ) -> Result<Self, Error> {
+        let names = names::of_directory(directory.entries().map(|(name, _)| name));
+        let long_slots = |name: &Name| {
+            name.long
+                .as_ref()
+                .map_or(0, |long| long.len().div_ceil(LONG_ENTRY_UNITS))
+        };
+        let slots = own_slots + names.iter().map(|name| 1 + long_slots(name)).sum::<usize>();
+        if slots > MAX_SLOTS {
+            return Err(Error::DirectoryTooLarge {
+                path,
+                slots,
+                max: MAX_SLOTS,
+            });
+        }
+        let (first, count) = clusters.take((slots * ENTRY_LEN) as u64);
+        let mut children = Vec::with_capacity(names.len());
+        for (short, (name, node)) in names.into_iter().zip(directory.entries()) {
+            let path = if path.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{path}/{name}")
+            };
+            let child = match node {
+                Node::Directory(inner) => Planned::Directory(Self::new(inner, path, 2, clusters)?),
+                Node::File(file) => {
+                    let (first, count) = clusters.take(file.content.len());
+                    let Ok(len) = u32::try_from(file.content.len()) else {
+                        return Err(Error::FileTooLarge {
+                            path,
+                            len: file.content.len(),
+                        });
+                    };
+                    Planned::File {
+                        path,
+                        first,
+                        clusters: count,
+                        len,
+                        file,
+                    }
+                }
+            };
+            children.push((short, child));
+        }
+        Ok(Self {
+            path,
+            first,
+            clusters: count,
+            slots,
+            children,
+        })
+    }
+
+    /// First cluster and count of everything below, in the order of their numbers.
+    fn chains(&self, chains: &mut Vec<(u32, u32)>) {
+        chains.push((self.first, self.clusters));
+        for (_, child) in &self.children {
+            match child {
+                Planned::Directory(inner) => inner.chains(chains),
+                Planned::File { clusters: 0, .. } => {}
+                Planned::File {
+                    first, clusters, ..
+                } => chains.push((*first, *clusters)),
+            }
+        }
+    }
+}
+
+/// One FAT, of `len` bytes.
+fn table(root: &PlannedDirectory, len: u64) -> Layout {
+    let mut chains = Vec::new();
+    root.chains(&mut chains);
+    let mut table = Layout::new();
+    let mut words = FIRST_ENTRIES.to_vec();
+    for (first, count) in chains {
+        let links = count - 1;
+        if links <= INLINE_CHAIN {
+            words.extend(first + 1..=first + links);
+        } else {
+            table.bytes(
+                words
+                    .drain(..)
+                    .flat_map(u32::to_le_bytes)
+                    .collect::<Vec<u8>>(),
+            );
+            table.push(Extent::Sequence {
+                start: first + 1,
+                step: 1,
+                count: u64::from(links),
+            });
+        }
+        words.push(if first == FIRST_CLUSTER {
+            END_OF_CHAIN_MIN
+        } else {
+            END_OF_CHAIN
+        });
+    }
+    table.bytes(
+        words
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect::<Vec<u8>>(),
+    );
+    table.pad_to(len);
+    table
+}
+
+fn fs_info(free: u32, next_free: u32) -> Vec<u8> {
+    let info = FsInfo {
+        lead_signature: *b"RRaA",
+        reserved: [0; 480],
+        structure_signature: *b"rrAa",
+        free: U32::new(free),
+        next_free: U32::new(next_free),
+        reserved_2: [0; 14],
+        signature: SIGNATURE,
+    };
+    info.as_bytes().to_vec()
+}
+
+#[derive(Clone, Copy)]
+struct Stamps {
+    label: Stamp,
+    entries: Stamp,
+}
+
+impl Stamp {
+    fn new(epoch: i64) -> Result<Self, Error> {
+        let civil = Civil::from_epoch(epoch);
+        let year = u16::try_from(civil.year - 1980)
+            .ok()
+            .filter(|year| *year < 128)
+            .ok_or(Error::Date(epoch))?;
+        let wide = u16::from;
+        Ok(Self {
+            time: U16::new(
+                wide(civil.hour) << 11 | wide(civil.minute) << 5 | wide(civil.second) / 2,
+            ),
+            date: U16::new(year << 9 | wide(civil.month) << 5 | wide(civil.day)),
+        })
+    }
+}
+
+fn entry(
+    name: &[u8; 11],
+    case: u8,
+    attributes: Attributes,
+    cluster: u32,
+    len: u32,
+    stamp: Stamp,
+) -> DirectoryEntry {
+    let [a, b, c, d] = cluster.to_le_bytes();
+    DirectoryEntry {
+        name: *name,
+        attributes: attributes.bits(),
+        case,
+        created_hundredths: 0,
+        created: stamp,
+        accessed_date: stamp.date,
+        cluster_high: U16::from_bytes([c, d]),
+        written: stamp,
+        cluster_low: U16::from_bytes([a, b]),
+        len: U32::new(len),
+    }
+}
+
+/// The slots of a long name, its end first. A name that does not fill the last slot ends with a zero and is filled with ones.
+fn long_slots(long: &[u16], checksum: u8) -> impl Iterator<Item = LongNameEntry> {
+    let count = u8::try_from(long.len().div_ceil(LONG_ENTRY_UNITS)).expect("at most 20 slots");
+    let slot = move |(chunk, order): (&[u16], u8)| {
+        let mut units = chunk
+            .iter()
+            .copied()
+            .chain(iter::once(0))
+            .chain(iter::repeat(0xffff))
+            .map(U16::new);
+        let mut slot = LongNameEntry::new_zeroed();
+        slot.order = if order == count {
+            order | LAST_LONG_ENTRY
+        } else {
+            order
+        };
+        slot.attributes = Attributes::LONG_NAME.bits();
+        slot.checksum = checksum;
+        slot.units_0.fill_with(|| units.next().expect("endless"));
+        slot.units_5.fill_with(|| units.next().expect("endless"));
+        slot.units_11.fill_with(|| units.next().expect("endless"));
+        slot
+    };
+    long.chunks(LONG_ENTRY_UNITS)
+        .zip(1..)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .map(slot)
+}
