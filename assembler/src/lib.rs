@@ -1,9 +1,16 @@
 //! From a target to a layout: what each artifact of each Talos version is made of, and where its pieces come from.
 
 pub mod blobs;
+pub mod cmdline;
 pub mod error;
 pub mod images;
+pub mod meta;
+pub mod platform;
+pub mod quirks;
 pub mod schematic;
 pub mod source;
 pub mod store;
+pub mod target;
+pub mod version;
 pub mod yaml;
+mod quote;

@@ -1,0 +1,189 @@
+//! META values on their way to a machine: the text that follows `INSTALLER_META_BASE64=` on the command line
+//! (spec/profile.md 5.5).
+//!
+//! `0xa=value;0xb=value`, compressed when it is long and the version can read that, in Base64. The compressed bytes are the
+//! reference's own ([`deflate`]), so that command lines, and the PCR values that cover them, stay the same.
+//! The META partition of disk images is another format and not here.
+
+mod deflate;
+
+use std::io::{self, Read};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bstr::ByteSlice;
+
+use crate::{quote::quote, schematic::MetaValue};
+
+/// Longer texts are compressed.
+const COMPRESSED_ABOVE: usize = 256;
+
+/// What a compressed text starts with, and its shortest header.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const GZIP_HEADER: usize = 10;
+
+/// The longest text that is decoded: what the META partition holds.
+const MAX_DECODED: u64 = 1 << 20;
+
+/// Whether the reading Talos understands compressed values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Never compress.
+    Never,
+    /// Compress long values.
+    Allowed,
+}
+
+/// What is wrong with an encoded text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not Base64.
+    #[error("illegal base64 data at input byte {offset}")]
+    Base64 {
+        /// Where, in bytes.
+        offset: usize,
+    },
+    /// Not gzip after its magic number.
+    #[error("gzip: invalid header")]
+    GzipHeader,
+    /// gzip data that ends early.
+    #[error("unexpected EOF")]
+    GzipEnd,
+    /// Damaged gzip data.
+    #[error("gzip: invalid data")]
+    Gzip,
+    /// Longer than META can be.
+    #[error("more than {MAX_DECODED} bytes")]
+    TooLong,
+    /// A part without `=`.
+    #[error("invalid value {0}")]
+    Value(String),
+    /// A key that is not a number below 256.
+    #[error("invalid key {0}")]
+    Key(String),
+}
+
+/// The values as text for the command line, in the given order.
+pub fn encode(values: &[MetaValue], compression: Compression) -> String {
+    let parts: Vec<Vec<u8>> = values
+        .iter()
+        .map(|MetaValue { key, value }| [format!("{key:#x}=").as_bytes(), value].concat())
+        .collect();
+    let raw = parts.join(&b';');
+    if compression == Compression::Allowed && raw.len() > COMPRESSED_ABOVE {
+        STANDARD.encode(deflate::gzip(&raw))
+    } else {
+        STANDARD.encode(raw)
+    }
+}
+
+/// The values of a text, as the machine reads them. Values that hold `;` do not survive: nothing escapes them.
+pub fn decode(text: &[u8]) -> Result<Vec<MetaValue>, Error> {
+    let mut raw = base64(text)?;
+    if raw.len() >= GZIP_HEADER && raw.starts_with(&GZIP_MAGIC) {
+        raw = gunzip(&raw)?;
+    }
+    if raw.is_empty() {
+        return Ok(Vec::new());
+    }
+    raw.split_str(";").map(value).collect()
+}
+
+/// Line breaks may stand anywhere; offsets of errors do not count them.
+fn base64(text: &[u8]) -> Result<Vec<u8>, Error> {
+    let digits: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .collect();
+    STANDARD.decode(&digits).map_err(|error| Error::Base64 {
+        offset: match error {
+            base64::DecodeError::InvalidByte(offset, _)
+            | base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
+            _ => digits.len(),
+        },
+    })
+}
+
+fn gunzip(raw: &[u8]) -> Result<Vec<u8>, Error> {
+    let decoder = flate2::read::MultiGzDecoder::new(raw);
+    if decoder.header().is_none() {
+        return Err(Error::GzipHeader);
+    }
+    let mut text = Vec::new();
+    let result: io::Result<usize> = decoder.take(MAX_DECODED + 1).read_to_end(&mut text);
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => Error::GzipEnd,
+        _ => Error::Gzip,
+    })?;
+    if text.len() as u64 > MAX_DECODED {
+        return Err(Error::TooLong);
+    }
+    Ok(text)
+}
+
+fn value(part: &[u8]) -> Result<MetaValue, Error> {
+    let (key, value) = part
+        .split_once_str("=")
+        .ok_or_else(|| Error::Value(quote(part)))?;
+    Ok(MetaValue {
+        key: number(key).ok_or_else(|| Error::Key(quote(key)))?,
+        value: value.into(),
+    })
+}
+
+/// An integer literal: `10`, `0xa`, `0o12`, `012`, `0b1010`, digits grouped by single `_` after a digit or prefix.
+fn number(text: &[u8]) -> Option<u8> {
+    let text = text.to_str().ok()?;
+    let lower = text.to_ascii_lowercase();
+    let (radix, digits) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..]),
+        [b'0', b'o', ..] => (8, &lower[2..]),
+        [b'0', b'b', ..] => (2, &lower[2..]),
+        [b'0', _, ..] => (8, &lower[1..]),
+        _ => (10, lower.as_str()),
+    };
+    // A prefix counts as a digit in front of `_`.
+    let leading = if radix == 10 {
+        digits
+    } else {
+        digits.strip_prefix('_').unwrap_or(digits)
+    };
+    if leading.starts_with(['_', '+', '-']) || leading.ends_with('_') || leading.contains("__") {
+        return None;
+    }
+    u8::from_str_radix(&leading.replace('_', ""), radix).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn keys_are_integer_literals() {
+        for (text, key) in [
+            ("10", Some(10)),
+            ("0xA", Some(10)),
+            ("0X_a", Some(10)),
+            ("012", Some(10)),
+            ("0_12", Some(10)),
+            ("0o12", Some(10)),
+            ("0b1010", Some(10)),
+            ("1_0", Some(10)),
+            ("0", Some(0)),
+            ("255", Some(255)),
+            ("256", None),
+            ("", None),
+            ("_1", None),
+            ("1_", None),
+            ("1__0", None),
+            ("+1", None),
+            ("-1", None),
+            ("0x", None),
+            ("0x+1", None),
+            ("08", None),
+            (" 1", None),
+        ] {
+            assert_eq!(number(text.as_bytes()), key, "{text:?}");
+        }
+    }
+}
