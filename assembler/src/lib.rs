@@ -2,4 +2,5 @@
 
 pub mod blobs;
 pub mod error;
+pub mod read;
 pub mod schematic;
