@@ -7,6 +7,7 @@ pub mod images;
 pub mod meta;
 pub mod platform;
 pub mod quirks;
+pub mod read;
 pub mod schematic;
 pub mod source;
 pub mod store;

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Write},
+    os::unix::fs::FileExt as _,
     path::PathBuf,
 };
 
@@ -33,12 +34,14 @@ pub struct BlobWriter<'a> {
     hasher: Sha256,
     sums: SumsBuilder,
     len: u64,
+    /// Whether the start was written over, so that sums have to be taken from the file.
+    overwritten: bool,
     committed: bool,
 }
 
 impl<'a> BlobWriter<'a> {
     pub(super) fn create(store: &'a Store, path: PathBuf) -> Result<Self, Error> {
-        let file = File::create_new(&path).map_err(Error::at(&path))?;
+        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::at(&path))?;
         Ok(Self {
             store,
             path,
@@ -46,6 +49,7 @@ impl<'a> BlobWriter<'a> {
             hasher: Sha256::new(),
             sums: SumsBuilder::default(),
             len: 0,
+            overwritten: false,
             committed: false,
         })
     }
@@ -55,8 +59,31 @@ impl<'a> BlobWriter<'a> {
         self.write_all(bytes).map_err(Error::at(&self.path))
     }
 
+    /// Writes over the first bytes, for formats whose head is known last.
+    pub fn overwrite_start(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.overwritten = true;
+        self.file.write_all_at(bytes, 0).map_err(Error::at(&self.path))
+    }
+
+    /// Takes the sums from the file.
+    fn read_again(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 256 << 10];
+        let (mut hasher, mut sums, mut offset) = (Sha256::new(), SumsBuilder::default(), 0);
+        while offset < self.len {
+            let len = self.file.read_at(&mut buffer, offset)?;
+            hasher.update(&buffer[..len]);
+            sums.update(&buffer[..len]);
+            offset += len as u64;
+        }
+        (self.hasher, self.sums) = (hasher, sums);
+        Ok(())
+    }
+
     /// Makes what was written a blob of the store: it is on disk when this returns.
     pub fn commit(mut self) -> Result<Content, Error> {
+        if self.overwritten {
+            self.read_again().map_err(Error::at(&self.path))?;
+        }
         let hasher = std::mem::take(&mut self.hasher);
         let sums = std::mem::take(&mut self.sums).finish();
         let written = Content {
