@@ -5,7 +5,7 @@ import json
 import urllib.parse
 
 from .oci import DOCKER, OCI, OCI_INDEX, REF_NAME
-from .tools import log
+from .tools import CHUNK, log
 
 TIMEOUT = 300
 INDEXES = (OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
@@ -21,7 +21,8 @@ class Registry:
 
     def __init__(self, address):
         self.address = address
-        self.connection = http.client.HTTPConnection(address, timeout=TIMEOUT)
+        self.connection = http.client.HTTPConnection(address, timeout=TIMEOUT,
+                                                    blocksize=CHUNK)
         self.homes = {}                     # digest -> a repository that has the blob
 
     def call(self, method, path, body=None, headers=None, expect=(200, 201, 202)):
