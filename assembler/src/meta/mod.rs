@@ -14,6 +14,12 @@ use bstr::ByteSlice;
 
 use crate::{quote::quote, schematic::MetaValue};
 
+/// Bytes that META can store, keys and lengths included (spec/profile.md 6.3).
+pub const CAPACITY: usize = 262_104;
+
+/// What each value takes beside its text.
+const ENTRY_HEADER: usize = 8;
+
 /// Longer texts are compressed.
 const COMPRESSED_ABOVE: usize = 256;
 
@@ -60,6 +66,14 @@ pub enum Error {
     /// A key that is not a number below 256.
     #[error("invalid key {0}")]
     Key(String),
+}
+
+/// Bytes that the values take in META; more than [`CAPACITY`] cannot be stored.
+pub fn stored_len(values: &[MetaValue]) -> usize {
+    values
+        .iter()
+        .map(|value| ENTRY_HEADER + value.value.len())
+        .sum()
 }
 
 /// The values as text for the command line, in the given order.
