@@ -1,6 +1,6 @@
 //! Profiles: everything that decides what an imager makes (spec/profile.md 1), without the files it makes it from.
 //!
-//! A profile starts as what a path asks for, takes in version and schematic ([`super::enhance`]), gets its defaults, and is then
+//! A profile starts as what a path asks for, takes in version and schematic ([`Profile::enhance`]), gets its defaults, and is then
 //! checked. Its version is a text: the reference's imager takes any, and [`Quirks::of_text`] says what it then does.
 
 pub mod builtin;
