@@ -6,19 +6,23 @@
 //!
 //! Which arguments an image gets is said in [`crate::target`].
 
+use std::collections::{HashMap, HashSet};
+
 use bstr::{BStr, BString, ByteSlice, ByteVec};
 
 /// Arguments that an extra argument of the same key replaces, where others are added to.
 const REPLACED_BY_EXTRA: [&str; 2] = ["console", "talos.platform"];
 
 /// A command line being put together.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Cmdline {
     arguments: Vec<Argument>,
+    /// Where each key stands; a removed key has no entry. Never iterated: order is that of `arguments`.
+    places: HashMap<BString, usize>,
 }
 
 /// One key. Without values it prints nothing and keeps its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Argument {
     key: BString,
     values: Vec<BString>,
@@ -93,30 +97,28 @@ impl Cmdline {
     }
 
     fn argument(&mut self, key: &[u8]) -> &mut Argument {
-        let index = self
-            .arguments
-            .iter()
-            .position(|argument| argument.key == key);
-        let index = index.unwrap_or_else(|| {
+        let place = self.places.get(key.as_bstr()).copied().unwrap_or_else(|| {
+            self.places.insert(key.into(), self.arguments.len());
             self.arguments.push(Argument {
                 key: key.into(),
                 values: Vec::new(),
             });
             self.arguments.len() - 1
         });
-        &mut self.arguments[index]
+        &mut self.arguments[place]
     }
 
     /// An empty first value removes the key; otherwise exactly the given values go, and the key keeps its place.
     fn remove(&mut self, key: &BStr, values: &[BString]) {
         if values.first().is_some_and(|first| first.is_empty()) {
-            self.arguments.retain(|argument| argument.key != key);
-        } else if let Some(argument) = self
-            .arguments
-            .iter_mut()
-            .find(|argument| argument.key == key)
-        {
-            argument.values.retain(|value| !values.contains(value));
+            if let Some(place) = self.places.remove(key) {
+                self.arguments[place].values.clear();
+            }
+        } else if let Some(&place) = self.places.get(key) {
+            let values: HashSet<&BString> = values.iter().collect();
+            self.arguments[place]
+                .values
+                .retain(|value| !values.contains(value));
         }
     }
 }
@@ -158,6 +160,24 @@ mod tests {
                 "{extra:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_removed_key_comes_back_at_the_end() {
+        assert_eq!(customized("a=1 b", &["-a", "a=2"]), "b a=2");
+        let mut cmdline = Cmdline::parse(b"a=1 b");
+        cmdline.customize(&["-a"]);
+        cmdline.append("a", "3");
+        assert_eq!(cmdline.render(), "b a=3");
+    }
+
+    #[test]
+    fn a_hundred_thousand_arguments_take_no_quadratic_time() {
+        let mut extra: Vec<String> = (0..100_000)
+            .map(|number| format!("key{number} same={number}"))
+            .collect();
+        extra.extend((0..100_000).map(|number| format!("-key{number} -same={number}")));
+        assert_eq!(customized("a", &[&extra.join(" ")]), "a");
     }
 
     #[test]

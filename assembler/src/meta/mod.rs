@@ -2,17 +2,26 @@
 //! (spec/profile.md 5.5).
 //!
 //! `0xa=value;0xb=value`, compressed when it is long and the version can read that, in Base64. The compressed bytes are the
-//! reference's own ([`deflate`]), so that command lines, and the PCR values that cover them, stay the same.
+//! reference's own (`deflate`), so that command lines, and the PCR values that cover them, stay the same.
 //! The META partition of disk images is another format and not here.
 
 mod deflate;
 
 use std::io::{self, Read};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+};
 use bstr::ByteSlice;
 
 use crate::{quote::quote, schematic::MetaValue};
+
+/// Bytes that META can store, keys and lengths included (spec/profile.md 6.3).
+pub const CAPACITY: usize = 262_104;
+
+/// What each value takes beside its text.
+const ENTRY_HEADER: usize = 8;
 
 /// Longer texts are compressed.
 const COMPRESSED_ABOVE: usize = 256;
@@ -62,6 +71,14 @@ pub enum Error {
     Key(String),
 }
 
+/// Bytes that the values take in META; more than [`CAPACITY`] cannot be stored.
+pub fn stored_len(values: &[MetaValue]) -> usize {
+    values
+        .iter()
+        .map(|value| ENTRY_HEADER + value.value.len())
+        .sum()
+}
+
 /// The values as text for the command line, in the given order.
 pub fn encode(values: &[MetaValue], compression: Compression) -> String {
     let parts: Vec<Vec<u8>> = values
@@ -88,20 +105,41 @@ pub fn decode(text: &[u8]) -> Result<Vec<MetaValue>, Error> {
     raw.split_str(";").map(value).collect()
 }
 
-/// Line breaks may stand anywhere; offsets of errors do not count them.
+/// Line breaks may stand anywhere, and bits after the last byte may be set.
 fn base64(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let digits: Vec<u8> = text
+    let (places, digits): (Vec<usize>, Vec<u8>) = text
         .iter()
         .copied()
-        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
-        .collect();
-    STANDARD.decode(&digits).map_err(|error| Error::Base64 {
-        offset: match error {
-            base64::DecodeError::InvalidByte(offset, _)
-            | base64::DecodeError::InvalidLastSymbol { offset, .. } => offset,
-            _ => digits.len(),
-        },
-    })
+        .enumerate()
+        .filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'))
+        .unzip();
+    let lenient = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&alphabet::STANDARD, lenient)
+        .decode(&digits)
+        .map_err(|_| Error::Base64 {
+            offset: invalid_at(text, &places),
+        })
+}
+
+/// Where a text stops being Base64: at a wrong digit or padding, behind the padding, or where it lacks digits. `places` are those
+/// of its bytes that are no line breaks.
+fn invalid_at(text: &[u8], places: &[usize]) -> usize {
+    let digit = |index: usize| places.get(index).map(|&place| text[place]);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let valid = places
+        .iter()
+        .take_while(|&&place| is_digit(&text[place]))
+        .count();
+    match (valid % 4, digit(valid)) {
+        // The text ends within a group of four: the group started at its first digit, line breaks included in neither count.
+        (used, None) => text.len() - used,
+        // The second `=` is missing: what is wrong is the byte before what stands there.
+        (2, Some(b'=')) if digit(valid + 1) != Some(b'=') => {
+            places.get(valid + 1).map_or(text.len(), |&place| place - 1)
+        }
+        (used @ 2.., Some(b'=')) => places.get(valid + 4 - used).copied().unwrap_or(text.len()),
+        (_, Some(_)) => places[valid],
+    }
 }
 
 fn gunzip(raw: &[u8]) -> Result<Vec<u8>, Error> {
@@ -156,7 +194,26 @@ fn number(text: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{base64, number};
+
+    #[test]
+    fn base64_errors_name_the_reference_decoders_offset() {
+        for (text, offset) in [
+            ("!AAA", Some(0)),
+            ("AA!A", Some(2)),
+            ("P", Some(0)),
+            ("AAAAMTA", Some(4)),
+            ("MQ=", Some(3)),
+            ("MQ=x", Some(2)),
+            ("MQ==x", Some(4)),
+            ("M===", Some(1)),
+            ("MQ\n=\n=\n", None),
+            ("MR==", None),
+        ] {
+            let error = offset.map(|offset| super::Error::Base64 { offset });
+            assert_eq!(base64(text.as_bytes()).err(), error, "{text:?}");
+        }
+    }
 
     #[test]
     fn keys_are_integer_literals() {

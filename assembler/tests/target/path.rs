@@ -438,6 +438,31 @@ fn meta_reaches_disks_on_a_partition_and_everything_else_on_the_command_line() {
 }
 
 #[test]
+fn more_meta_than_machines_store_is_refused() {
+    let mut schematic = Schematic::default();
+    schematic.customization.meta = vec![MetaValue {
+        key: 10,
+        value: vec![b'a'; 262_096].into(),
+    }];
+    let new = |schematic: &Schematic| {
+        Target::new(
+            "1.14.0",
+            "cmdline-metal-amd64",
+            schematic,
+            &Context::default(),
+        )
+    };
+    assert!(new(&schematic).is_ok());
+    schematic.customization.meta[0].value.push(b'a');
+    let error = new(&schematic).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "profile is invalid: META values take 262105 bytes, of at most 262104"
+    );
+    assert_eq!(error.kind(), error::Kind::BadRequest);
+}
+
+#[test]
 fn paths_need_not_be_utf8() {
     let error = Request::parse(b"m\xffl-amd64.iso\x00").unwrap_err();
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Profiles: everything that decides what an imager makes (spec/profile.md 1), without the files it makes it from.
 //!
-//! A profile starts as what a path asks for, takes in version and schematic ([`super::enhance`]), gets its defaults, and is then
+//! A profile starts as what a path asks for, takes in version and schematic ([`Profile::enhance`]), gets its defaults, and is then
 //! checked. Its version is a text: the reference's imager takes any, and [`Quirks::of_text`] says what it then does.
 
 pub mod builtin;
@@ -100,6 +100,9 @@ pub enum Invalid {
     /// Kernels and initramfs have no command line.
     #[error("profile is invalid: customization of kernel args is not supported for {} output", .0.name())]
     KernelArgs(Kind),
+    /// More META than any machine can store. The reference puts it on the command line all the same.
+    #[error("profile is invalid: META values take {0} bytes, of at most {limit}", limit = meta::CAPACITY)]
+    MetaLen(usize),
     /// Not a platform.
     #[error("unknown platform: {}", quote(.0))]
     UnknownPlatform(BString),
@@ -197,7 +200,10 @@ impl Profile {
             }
             Kind::Uki | Kind::Cmdline => {}
         }
-        Ok(())
+        match meta::stored_len(&self.meta) {
+            len if len > meta::CAPACITY => Err(Invalid::MetaLen(len)),
+            _ => Ok(()),
+        }
     }
 
     fn validate_image(&self) -> Result<(), Invalid> {
