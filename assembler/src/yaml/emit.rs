@@ -20,7 +20,7 @@ const BASE64_COLUMNS: usize = 70;
 const BINARY: &str = "!!binary";
 
 /// Writes a value as a document. The order of maps is kept.
-pub fn emit(value: &Value) -> Vec<u8> {
+pub fn emit(value: &Value) -> String {
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
@@ -30,7 +30,7 @@ pub fn emit(value: &Value) -> Vec<u8> {
     if emitter.column > 0 {
         emitter.line_feed();
     }
-    emitter.out.into_bytes()
+    emitter.out
 }
 
 /// Where a node stands.
