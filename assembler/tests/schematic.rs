@@ -11,21 +11,34 @@ type Answer = Result<String, String>;
 
 fn cases() -> Vec<Value> {
     let text = include_str!("../../testdata/schematic.json");
-    let vectors: Value = serde_json::from_str(text).unwrap();
-    vectors["cases"].as_array().unwrap().clone()
+    let vectors: Value = serde_json::from_str(text).expect("the vectors are well-formed");
+    vectors["cases"]
+        .as_array()
+        .expect("the vectors are well-formed")
+        .clone()
 }
 
 fn input(case: &Value) -> Vec<u8> {
     match case["in"].as_str() {
         Some(text) => text.into(),
-        None => unhex(case["in_hex"].as_str().unwrap()),
+        None => unhex(
+            case["in_hex"]
+                .as_str()
+                .expect("the vectors are well-formed"),
+        ),
     }
 }
 
 fn unhex(text: &str) -> Vec<u8> {
+    let digit =
+        |c: &u8| (0..16).find(|n| char::from_digit(u32::from(*n), 16) == Some(char::from(*c)));
     let pairs = text.as_bytes().chunks(2);
     pairs
-        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .map(|pair| {
+            pair.iter().fold(0, |byte, c| {
+                byte << 4 | digit(c).expect("hexadecimal digits")
+            })
+        })
         .collect()
 }
 
@@ -37,7 +50,9 @@ fn create(input: &[u8]) -> Result<Schematic, Error> {
 
 fn answer(input: &[u8]) -> Answer {
     match create(input) {
-        Ok(schematic) => Ok(String::from_utf8(schematic.canonical()).unwrap()),
+        Ok(schematic) => {
+            Ok(String::from_utf8(schematic.canonical()).expect("the vectors are well-formed"))
+        }
         Err(e) => {
             assert_eq!(e.kind(), Kind::BadRequest);
             Err(e.to_string())

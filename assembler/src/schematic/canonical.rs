@@ -37,7 +37,7 @@ impl Schematic {
         fields.put_if(!self.owner.is_empty(), "owner", &self.owner);
         fields.put_map("overlay", self.overlay.fields());
         fields.put("customization", self.customization.fields());
-        yaml::emit(&fields.into())
+        yaml::emit(&fields.into()).into_bytes()
     }
 
     /// The name of the schematic.

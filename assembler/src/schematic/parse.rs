@@ -77,7 +77,7 @@ impl Customization {
     fn field(&mut self, d: &mut Decoder<'_>, name: &[u8], id: NodeId) -> Fielded {
         match name {
             b"embeddedMachineConfiguration" => {
-                set(&mut self.embedded_machine_configuration, d.text(id)?)
+                set(&mut self.embedded_machine_configuration, d.text(id)?);
             }
             b"extraKernelArgs" => set(&mut self.extra_kernel_args, texts(d, id)?),
             b"meta" => {
@@ -155,7 +155,7 @@ impl SecureBoot {
         match name {
             b"enrollKeys" => set(&mut self.enroll_keys, d.text(id)?),
             b"includeWellKnownCertificates" => {
-                set(&mut self.include_well_known_certificates, d.boolean(id)?)
+                set(&mut self.include_well_known_certificates, d.boolean(id)?);
             }
             _ => return Ok(Known::No),
         }

@@ -1,60 +1,15 @@
 //! From tokens to nodes: the grammar of YAML 1.1, first document only.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::collections::HashMap;
 
 use super::{
-    Error, Limits, input, resolve,
+    Document, Error, Kind, Limits, Node, NodeId, input,
     scan::Scanner,
     token::{Item, Style, Token},
 };
 
 /// What `!!` stands for, unless a directive says otherwise.
 const CORE: &str = "tag:yaml.org,2002:";
-
-/// A node, within its [`Document`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(usize);
-
-/// A document: nodes that refer to each other. Aliases may form a cycle.
-#[derive(Debug, Clone)]
-pub struct Document {
-    nodes: Vec<Node>,
-    root: NodeId,
-}
-
-/// A node with the line it begins on.
-#[derive(Debug, Clone)]
-pub struct Node {
-    /// From 1.
-    pub line: usize,
-    /// The tag in the source, `!!` for the core ones, empty for none.
-    pub tag: String,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What a node is.
-#[derive(Debug, Clone)]
-pub enum Kind {
-    /// A text; what it means depends on its tag, its quotes and where it stands.
-    Scalar {
-        /// The text, quotes and folds removed.
-        text: String,
-        /// Whether it was written without quotes.
-        plain: bool,
-    },
-    /// A list.
-    Sequence(Vec<NodeId>),
-    /// Keys and values, in order.
-    Mapping(Vec<(NodeId, NodeId)>),
-    /// Another name of an earlier node, possibly of one it is part of.
-    Alias {
-        /// The name.
-        anchor: String,
-        /// The node.
-        target: NodeId,
-    },
-}
 
 impl Document {
     /// Reads the first document of a stream. Something behind it that is no document either is refused.
@@ -70,39 +25,6 @@ impl Document {
         let root = composer.document()?;
         let nodes = composer.nodes;
         Ok(Document { nodes, root })
-    }
-
-    /// The topmost node.
-    pub fn root(&self) -> NodeId {
-        self.root
-    }
-
-    /// A node.
-    pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0]
-    }
-
-    /// The tag of a node, its own or the one its text and style imply.
-    pub fn tag(&self, id: NodeId) -> Cow<'_, str> {
-        let node = self.node(id);
-        match &node.kind {
-            Kind::Alias { target, .. } => self.tag_of(self.node(*target)),
-            _ => self.tag_of(node),
-        }
-    }
-
-    fn tag_of<'d>(&self, node: &'d Node) -> Cow<'d, str> {
-        if !node.tag.is_empty() && node.tag != "!" {
-            return Cow::Borrowed(&node.tag);
-        }
-        match &node.kind {
-            Kind::Scalar { text, plain: true } if node.tag.is_empty() => {
-                Cow::Borrowed(resolve::plain(text).tag())
-            }
-            Kind::Scalar { .. } => Cow::Borrowed(resolve::STR),
-            Kind::Sequence(_) => Cow::Borrowed(resolve::SEQ),
-            Kind::Mapping(_) | Kind::Alias { .. } => Cow::Borrowed(resolve::MAP),
-        }
     }
 }
 
@@ -298,7 +220,7 @@ impl Composer {
             match self.peek()?.clone() {
                 Item::Anchor(name) if anchor.is_none() => anchor = Some(name),
                 Item::Tag { handle, suffix } if tag.is_empty() => {
-                    tag = self.expand(line, &handle, suffix)?
+                    tag = self.expand(line, &handle, suffix)?;
                 }
                 _ => return Ok((anchor, tag)),
             }

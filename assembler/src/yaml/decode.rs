@@ -1,6 +1,6 @@
-//! From nodes to typed values: known fields, merge keys, aliases against a budget, all errors of a document at once.
+//! From nodes to typed values: scalars, and what all decoding has in common (aliases, budgets, errors).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use base64::Engine as _;
 use bstr::BString;
@@ -13,25 +13,16 @@ use super::{
 /// Bytes of a scalar that an error shows whole, and what it shows of a longer one.
 const SHOWN: (usize, usize) = (10, 7);
 
-/// Whether a map has the field that was offered to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// It has, and has taken it.
-    Yes,
-    /// It has not.
-    No,
-}
-
 /// Decodes the nodes of a document.
 ///
 /// Each method returns `None` for a `null` and for a node of another type; the latter is noted for [`Decoder::finish`].
 /// An `Err` ends the decoding.
 #[derive(Debug)]
 pub struct Decoder<'d> {
-    document: &'d Document,
+    pub(super) document: &'d Document,
     limits: Limits,
-    strict: bool,
-    errors: Vec<String>,
+    pub(super) strict: bool,
+    pub(super) errors: Vec<String>,
     /// Aliases being followed.
     active: HashSet<NodeId>,
     depth: usize,
@@ -145,245 +136,8 @@ impl<'d> Decoder<'d> {
         })
     }
 
-    /// A list. Items that are `null` or of another type are left out.
-    pub fn list<T>(
-        &mut self,
-        id: NodeId,
-        type_name: &str,
-        mut item: impl FnMut(&mut Self, NodeId) -> Result<Option<T>, Error>,
-    ) -> Result<Option<Vec<T>>, Error> {
-        self.visit(id, |this, id| {
-            if let Kind::Sequence(items) = &this.document.node(id).kind {
-                let items = items.iter().filter_map(|id| item(this, *id).transpose());
-                return items.collect::<Result<_, _>>().map(Some);
-            }
-            match this.scalar(id)? {
-                Some(Value::Null) => Ok(None),
-                _ => this.mismatch(id, type_name),
-            }
-        })
-    }
-
-    /// A map of known fields, each offered to `field` once. `false` if the node is no map.
-    pub fn fields(
-        &mut self,
-        id: NodeId,
-        type_name: &str,
-        field: &mut dyn FnMut(&mut Self, &[u8], NodeId) -> Result<Known, Error>,
-    ) -> Result<bool, Error> {
-        self.fields_but(id, type_name, &mut None, field)
-    }
-
-    /// As [`Decoder::fields`]; `merged` are the fields that are set already, if this map is merged into another.
-    fn fields_but(
-        &mut self,
-        id: NodeId,
-        type_name: &str,
-        merged: &mut Option<HashSet<BString>>,
-        field: &mut dyn FnMut(&mut Self, &[u8], NodeId) -> Result<Known, Error>,
-    ) -> Result<bool, Error> {
-        self.visit(id, |this, id| {
-            let document = this.document;
-            let Kind::Mapping(pairs) = &document.node(id).kind else {
-                if !matches!(this.scalar(id)?, Some(Value::Null)) {
-                    this.mismatch::<()>(id, type_name)?;
-                }
-                return Ok(false);
-            };
-            if !this.check_unique(pairs)? {
-                return Ok(true);
-            }
-            let mut own = HashSet::new();
-            let mut merge = None;
-            for (key, value) in pairs {
-                if this.is_merge(*key) {
-                    merge = Some(*value);
-                    continue;
-                }
-                let Some(name) = this.text(*key)? else {
-                    continue;
-                };
-                if merged
-                    .as_mut()
-                    .is_some_and(|merged| !merged.insert(name.clone()))
-                {
-                    continue;
-                }
-                if field(this, &name, *value)? == Known::No && this.strict {
-                    this.note(*key, &format!("field {name} not found in type {type_name}"))?;
-                }
-                own.insert(name);
-            }
-            if let Some(merge) = merge {
-                merged.get_or_insert(own);
-                for map in this.merged_maps(merge)? {
-                    this.fields_but(map, type_name, merged, field)?;
-                }
-            }
-            Ok(true)
-        })
-    }
-
-    /// A map from texts to anything, in order of first mention.
-    pub fn text_map(
-        &mut self,
-        id: NodeId,
-        type_name: &str,
-    ) -> Result<Vec<(BString, Value)>, Error> {
-        self.visit(id, |this, id| {
-            let mut pairs = Pairs::default();
-            if matches!(this.document.node(id).kind, Kind::Mapping(_)) {
-                this.pairs(id, Keys::Text, &mut pairs, &mut None)?;
-            } else if !matches!(this.scalar(id)?, Some(Value::Null)) {
-                this.mismatch::<()>(id, type_name)?;
-            }
-            let texts = pairs
-                .pairs
-                .into_iter()
-                .filter_map(|(key, value)| match key {
-                    Value::Text(key) => Some((key, value)),
-                    _ => None,
-                });
-            Ok(texts.collect())
-        })
-    }
-
-    /// Anything.
-    pub fn value(&mut self, id: NodeId) -> Result<Option<Value>, Error> {
-        self.visit(id, |this, id| match &this.document.node(id).kind {
-            Kind::Sequence(items) => {
-                let items = items.iter().filter_map(|id| this.value(*id).transpose());
-                Ok(Some(Value::List(items.collect::<Result<_, _>>()?)))
-            }
-            Kind::Mapping(pairs) => {
-                let text = |(key, _): &(NodeId, NodeId)| {
-                    [resolve::STR, resolve::MERGE].contains(&&*this.document.tag(*key))
-                };
-                let keys = if pairs.iter().all(text) {
-                    Keys::Text
-                } else {
-                    Keys::Any
-                };
-                let mut pairs = Pairs::default();
-                this.pairs(id, keys, &mut pairs, &mut None)?;
-                Ok(Some(Value::Map(pairs.pairs)))
-            }
-            // A merge key where there is nothing to merge is nothing.
-            _ if this.document.tag(id) == resolve::MERGE => Ok(None),
-            _ => this.scalar(id),
-        })
-    }
-
-    fn pairs(
-        &mut self,
-        id: NodeId,
-        keys: Keys,
-        into: &mut Pairs,
-        merged: &mut Option<HashSet<String>>,
-    ) -> Result<(), Error> {
-        let document = self.document;
-        let Kind::Mapping(pairs) = &document.node(id).kind else {
-            return Ok(());
-        };
-        if !self.check_unique(pairs)? {
-            return Ok(());
-        }
-        let mut own = HashSet::new();
-        let mut merge = None;
-        for (key, value) in pairs {
-            if self.is_merge(*key) {
-                merge = Some(*value);
-                continue;
-            }
-            let name = match keys {
-                Keys::Text => self.text(*key)?.map(Value::Text),
-                Keys::Any => self.value(*key)?,
-            };
-            let Some(name) = name else { continue };
-            if matches!(name, Value::List(_) | Value::Map(_)) {
-                let line = document.node(*key).line;
-                return Err(Error::syntax(
-                    line,
-                    "cannot use a list or a map as a map key",
-                ));
-            }
-            let text = Pairs::name(&name);
-            if merged
-                .as_mut()
-                .is_some_and(|merged| !merged.insert(text.clone()))
-            {
-                continue;
-            }
-            own.insert(text);
-            if let Some(value) = self.value(*value)? {
-                into.insert(name, value);
-            }
-        }
-        if let Some(merge) = merge {
-            merged.get_or_insert(own);
-            for map in self.merged_maps(merge)? {
-                self.visit(map, |this, map| this.pairs(map, keys, into, merged))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The maps behind a merge key: one, or a list of them.
-    fn merged_maps(&self, id: NodeId) -> Result<Vec<NodeId>, Error> {
-        let maps = match &self.document.node(id).kind {
-            Kind::Sequence(items) => items.clone(),
-            _ => vec![id],
-        };
-        for map in &maps {
-            let target = match &self.document.node(*map).kind {
-                Kind::Alias { target, .. } => *target,
-                _ => *map,
-            };
-            let node = self.document.node(target);
-            if !matches!(node.kind, Kind::Mapping(_)) {
-                return Err(Error::syntax(
-                    node.line,
-                    "map merge requires map or sequence of maps as the value",
-                ));
-            }
-        }
-        Ok(maps)
-    }
-
-    fn is_merge(&self, key: NodeId) -> bool {
-        matches!(self.document.node(key).kind, Kind::Scalar { .. })
-            && self.document.tag(key) == resolve::MERGE
-    }
-
-    /// Notes keys that are written twice.
-    fn check_unique(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<bool, Error> {
-        let document = self.document;
-        let name = |id: NodeId| match &document.node(id).kind {
-            Kind::Scalar { text, .. } => ('s', text.as_str()),
-            Kind::Alias { anchor, .. } => ('a', anchor.as_str()),
-            Kind::Sequence(_) => ('l', ""),
-            Kind::Mapping(_) => ('m', ""),
-        };
-        let mut places: HashMap<_, Vec<NodeId>> = HashMap::with_capacity(pairs.len());
-        for (key, _) in pairs {
-            places.entry(name(*key)).or_default().push(*key);
-        }
-        let before = self.errors.len();
-        for (key, _) in pairs {
-            let line = document.node(*key).line;
-            let name = name(*key);
-            for again in places[&name].iter().filter(|again| *again > key) {
-                self.note(
-                    *again,
-                    &format!("mapping key {:?} already defined at line {line}", name.1),
-                )?;
-            }
-        }
-        Ok(self.errors.len() == before)
-    }
-
     /// A scalar of any type; `None` for lists and maps, and for a merge key out of place.
-    fn scalar(&mut self, id: NodeId) -> Result<Option<Value>, Error> {
+    pub(super) fn scalar(&mut self, id: NodeId) -> Result<Option<Value>, Error> {
         match self.document.node(id).kind {
             Kind::Scalar { .. } => self.resolve(id).map(Some),
             _ => Ok(None),
@@ -440,7 +194,7 @@ impl<'d> Decoder<'d> {
         }
     }
 
-    fn mismatch<T>(&mut self, id: NodeId, type_name: &str) -> Result<Option<T>, Error> {
+    pub(super) fn mismatch<T>(&mut self, id: NodeId, type_name: &str) -> Result<Option<T>, Error> {
         let tag = self.document.tag(id);
         let problem = match &self.document.node(id).kind {
             Kind::Scalar { text, .. } if text.len() > SHOWN.0 => {
@@ -457,7 +211,7 @@ impl<'d> Decoder<'d> {
     }
 
     /// Goes into a node, through its alias if it is one. All decoding passes here, and is counted here.
-    fn visit<T>(
+    pub(super) fn visit<T>(
         &mut self,
         id: NodeId,
         inside: impl FnOnce(&mut Self, NodeId) -> Result<T, Error>,
@@ -502,45 +256,6 @@ const BASE64: base64::engine::GeneralPurpose = base64::engine::GeneralPurpose::n
     &base64::alphabet::STANDARD,
     base64::engine::GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keys {
-    /// All are texts, as written.
-    Text,
-    /// Any scalar, by value.
-    Any,
-}
-
-/// Pairs with different keys.
-#[derive(Default)]
-struct Pairs {
-    pairs: Vec<(Value, Value)>,
-    places: HashMap<String, usize>,
-}
-
-impl Pairs {
-    /// Equal for equal keys.
-    fn name(key: &Value) -> String {
-        format!("{key:?}")
-    }
-
-    fn insert(&mut self, key: Value, value: Value) {
-        // Not a number is no key one could find again: go-yaml loses its value.
-        if matches!(key, Value::Float(float) if float.is_nan()) {
-            self.pairs.push((key, Value::Null));
-            return;
-        }
-        match self.places.entry(Pairs::name(&key)) {
-            std::collections::hash_map::Entry::Occupied(place) => {
-                self.pairs[*place.get()].1 = value
-            }
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(self.pairs.len());
-                self.pairs.push((key, value));
-            }
-        }
-    }
-}
 
 #[expect(
     clippy::cast_possible_truncation,

@@ -20,7 +20,7 @@ const BASE64_COLUMNS: usize = 70;
 const BINARY: &str = "!!binary";
 
 /// Writes a value as a document. The order of maps is kept.
-pub fn emit(value: &Value) -> Vec<u8> {
+pub fn emit(value: &Value) -> String {
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
@@ -30,7 +30,7 @@ pub fn emit(value: &Value) -> Vec<u8> {
     if emitter.column > 0 {
         emitter.line_feed();
     }
-    emitter.out.into_bytes()
+    emitter.out
 }
 
 /// Where a node stands.
@@ -77,7 +77,7 @@ impl Emitter {
             Value::Map(pairs) if pairs.is_empty() => self.word("{}"),
             Value::List(items) => self.list(items, place.indent()),
             Value::Map(pairs) => self.map(pairs, place.indent()),
-            _ => self.scalar(&Text::of(value), place),
+            _ => self.scalar(&Scalar::of(value), place),
         }
     }
 
@@ -93,7 +93,7 @@ impl Emitter {
     fn map(&mut self, pairs: &[(Value, Value)], indent: usize) {
         for (key, value) in pairs {
             self.indent(indent);
-            let key = Text::of(key);
+            let key = Scalar::of(key);
             if key.is_simple() {
                 self.simple_key(&key);
                 self.put(":");
@@ -110,7 +110,7 @@ impl Emitter {
         }
     }
 
-    fn simple_key(&mut self, key: &Text) {
+    fn simple_key(&mut self, key: &Scalar) {
         if key.binary {
             self.put(BINARY);
             self.put(" ");
@@ -123,7 +123,7 @@ impl Emitter {
         }
     }
 
-    fn scalar(&mut self, text: &Text, place: Place) {
+    fn scalar(&mut self, text: &Scalar, place: Place) {
         if text.binary {
             self.word(BINARY);
         }
@@ -243,46 +243,46 @@ impl Emitter {
 }
 
 /// A scalar ready to be written.
-struct Text {
+struct Scalar {
     text: String,
     style: Chosen,
     binary: bool,
 }
 
-impl Text {
+impl Scalar {
     /// Lists and maps are no scalars; as keys, which they cannot be, they would be `null`.
-    fn of(value: &Value) -> Text {
+    fn of(value: &Value) -> Scalar {
         let text = match value {
             Value::Bool(value) => value.to_string(),
             Value::Integer(value) => value.to_string(),
             Value::Float(value) => float::format(*value),
             Value::Timestamp(text) => text.clone(),
-            Value::Text(bytes) => return Text::of_bytes(bytes),
+            Value::Text(bytes) => return Scalar::of_bytes(bytes),
             Value::Null | Value::List(_) | Value::Map(_) => "null".into(),
         };
-        Text {
+        Scalar {
             text,
             style: Chosen::Plain,
             binary: false,
         }
     }
 
-    fn of_bytes(bytes: &[u8]) -> Text {
+    fn of_bytes(bytes: &[u8]) -> Scalar {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Text {
+            Ok(text) => Scalar {
                 text: text.into(),
                 style: scalar::choose(text),
                 binary: false,
             },
-            Err(_) => Text::of_binary(bytes),
+            Err(_) => Scalar::of_binary(bytes),
         }
     }
 
-    fn of_binary(bytes: &[u8]) -> Text {
+    fn of_binary(bytes: &[u8]) -> Scalar {
         let code = base64::engine::general_purpose::STANDARD.encode(bytes);
         if code.len() < BASE64_COLUMNS {
             let (style, binary) = (Chosen::Plain, true);
-            return Text {
+            return Scalar {
                 text: code,
                 style,
                 binary,
@@ -297,7 +297,7 @@ impl Text {
         }
         text.push('\n');
         let (style, binary) = (Chosen::Literal, true);
-        Text {
+        Scalar {
             text,
             style,
             binary,

@@ -40,7 +40,7 @@ const LOOKAHEAD: usize = 10;
 fn utf8(input: &[u8]) -> Result<Vec<char>, Error> {
     let text = std::str::from_utf8(input).map_err(|e| {
         let at = e.valid_up_to();
-        let line = 1 + input[..at].iter().filter(|b| **b == b'\n').count();
+        let line = input[..at].split(|b| *b == b'\n').count();
         Error::syntax(
             line,
             format!("invalid UTF-8 at byte {at} (value: {})", input[at]),

@@ -16,7 +16,10 @@
 //! Not done on purpose: comments, flow style and folding on output, documents after the first.
 
 mod compose;
+mod cursor;
 mod decode;
+mod decode_map;
+mod document;
 mod emit;
 mod error;
 mod float;
@@ -34,8 +37,9 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use compose::{Document, Kind, Node, NodeId};
-pub use decode::{Decoder, Known};
+pub use decode::Decoder;
+pub use decode_map::Known;
+pub use document::{Document, Kind, Node, NodeId};
 pub use emit::emit;
 pub use error::Error;
 pub use order::sort_keys;

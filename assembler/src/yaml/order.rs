@@ -14,7 +14,9 @@ pub fn sort_keys(value: &mut Value) {
     match value {
         Value::List(items) => items.iter_mut().for_each(sort_keys),
         Value::Map(pairs) => {
-            pairs.iter_mut().for_each(|(_, value)| sort_keys(value));
+            for (_, value) in pairs.iter_mut() {
+                sort_keys(value);
+            }
             *pairs = merge_sort(std::mem::take(pairs));
         }
         _ => {}

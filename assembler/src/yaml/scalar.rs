@@ -102,7 +102,7 @@ fn is_base_60(text: &str) -> bool {
     let first = parts.next().unwrap_or_default().as_bytes();
     let mut minutes = parts.peekable();
     first.first().is_some_and(u8::is_ascii_digit)
-        && first.iter().all(|b| digit(b))
+        && first.iter().all(&digit)
         && minutes.peek().is_some()
         && minutes.all(|part| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']))
         && fraction.bytes().all(|b| digit(&b))

@@ -236,7 +236,7 @@ impl Scanner {
                 '-' if chomp == Chomp::Clip => chomp = Chomp::Strip,
                 '0' => return Err(self.error("found an indentation indicator equal to 0")),
                 c @ '1'..='9' if increment.is_none() => {
-                    increment = c.to_digit(10).map(|n| n as usize)
+                    increment = c.to_digit(10).map(|n| n as usize);
                 }
                 _ => break,
             }
