@@ -57,8 +57,8 @@ pub fn append(
     layout.bytes(plan.headers(&image, time_date_stamp)?);
     let (stub_table, added_table) = plan.sections.split_at(image.sections.len());
     for (before, after) in image.sections.iter().zip(stub_table) {
-        layout.section(format!("{} of the stub", before.name().escape_ascii()));
         layout.pad_to(after.pointer_to_raw_data.get().into());
+        layout.section(format!("{} of the stub", before.name().escape_ascii()));
         layout.blob(
             stub.digest,
             before.pointer_to_raw_data.get().into(),
