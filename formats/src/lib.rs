@@ -10,6 +10,7 @@ pub mod digest;
 pub mod extent;
 pub mod fat;
 pub mod iso9660;
+pub mod mbr;
 pub mod pe;
 pub mod read_at;
 pub mod splash;
