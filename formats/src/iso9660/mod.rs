@@ -19,10 +19,12 @@
 
 mod catalog;
 mod directory;
+mod dump;
 mod layout;
 mod names;
 mod plan;
 mod raw;
+mod read;
 mod rock_ridge;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,8 @@ pub use self::{
     names::volume_id,
     plan::Plan,
     raw::PrimaryVolumeDescriptor,
+    read::{CatalogEntry, Contents, Entry, Kind, Limits, ReadError, Volume, fuzz, read},
+    rock_ridge::Attributes,
     tree::{Directory, File, Node},
 };
 

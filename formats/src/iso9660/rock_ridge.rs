@@ -2,7 +2,7 @@
 //! writes by default, which every reader knows: no serial number in `PX`, no `RR`).
 
 use super::raw::{Both32, MAX_RECORD, ShortDate};
-use zerocopy::IntoBytes;
+use zerocopy::{FromBytes, IntoBytes};
 
 /// Bytes of a `CE` entry.
 const CE_LEN: usize = 28;
@@ -184,4 +184,124 @@ fn entry(signature: [u8; 2], payload: &[u8]) -> Vec<u8> {
     let len = u8::try_from(HEAD_LEN + payload.len()).expect("entries have at most 255 bytes");
     let [a, b] = signature;
     [&[a, b, len, 1], payload].concat()
+}
+
+/// What the reader takes from a record's entries.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parsed {
+    pub(super) name: Option<String>,
+    pub(super) attributes: Option<Attributes>,
+    pub(super) target: Option<String>,
+}
+
+/// Mode, links and owner of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// Type and permissions, as `st_mode`.
+    pub mode: u32,
+    /// Names; xorriso and we write 1 for all.
+    pub links: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// Bytes to skip in every system use area but this one, that of the root directory's `.`, when it announces the protocol.
+pub(super) fn announced(system_use: &[u8]) -> Option<usize> {
+    match entries(system_use).next()? {
+        ([b'S', b'P'], [a, b, skip, ..]) if [*a, *b] == SP_CHECK => Some(usize::from(*skip)),
+        _ => None,
+    }
+}
+
+/// Block, offset and length of the area that the entries continue in.
+pub(super) fn continues(area: &[u8]) -> Option<(u32, u32, u32)> {
+    entries(area).find_map(|entry| match entry {
+        ([b'C', b'E'], payload) => {
+            let [block, offset, len] = <[Both32; 3]>::read_from_prefix(payload).ok()?.0;
+            Some((block.get(), offset.get(), len.get()))
+        }
+        _ => None,
+    })
+}
+
+/// Puts the entries of a continuation area behind those of `area`, which may end in padding.
+pub(super) fn append(area: &mut Vec<u8>, piece: &[u8]) {
+    let len = entries(area)
+        .map(|(_, payload)| HEAD_LEN + payload.len())
+        .sum();
+    area.truncate(len);
+    area.extend_from_slice(piece);
+}
+
+pub(super) fn parse(area: &[u8]) -> Parsed {
+    let (mut name, mut target) = (None::<Vec<u8>>, None::<Target>);
+    let mut attributes = None;
+    for (signature, payload) in entries(area) {
+        match (&signature, payload) {
+            (b"PX", payload) => {
+                if let Ok(([mode, links, uid, gid], _)) = <[Both32; 4]>::read_from_prefix(payload) {
+                    let [mode, links, uid, gid] = [mode, links, uid, gid].map(Both32::get);
+                    attributes = Some(Attributes {
+                        mode,
+                        links,
+                        uid,
+                        gid,
+                    });
+                }
+            }
+            (b"NM", [flags, text @ ..]) if flags & (CURRENT | PARENT) == 0 => {
+                name.get_or_insert_default().extend(text)
+            }
+            (b"SL", [_, components @ ..]) => target.get_or_insert_default().add(components),
+            _ => {}
+        }
+    }
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Parsed {
+        name: name.map(text),
+        attributes,
+        target: target.map(|target| text(target.path)),
+    }
+}
+
+/// A link while its components come in.
+#[derive(Default)]
+struct Target {
+    path: Vec<u8>,
+    /// Whether the last component is complete, so that the next one is another name.
+    complete: bool,
+}
+
+impl Target {
+    fn add(&mut self, mut components: &[u8]) {
+        while let [flags, len, rest @ ..] = components {
+            let (text, rest) = rest.split_at(usize::from(*len).min(rest.len()));
+            if self.complete && self.path != b"/" {
+                self.path.push(b'/');
+            }
+            match *flags & (CURRENT | PARENT | ROOT) {
+                CURRENT => self.path.push(b'.'),
+                PARENT => self.path.extend(b".."),
+                ROOT => self.path = b"/".to_vec(),
+                _ => self.path.extend(text),
+            }
+            self.complete = flags & CONTINUE == 0;
+            components = rest;
+        }
+    }
+}
+
+/// Signature and payload of the entries of an area, up to padding or whatever else is none.
+fn entries(mut area: &[u8]) -> impl Iterator<Item = ([u8; 2], &[u8])> {
+    std::iter::from_fn(move || {
+        let [a, b, len, _, ..] = area else {
+            return None;
+        };
+        let len = usize::from(*len);
+        let entry = area.get(..len).filter(|_| len >= HEAD_LEN && *a != 0)?;
+        area = &area[len..];
+        Some(([*a, *b], &entry[HEAD_LEN..]))
+    })
 }
