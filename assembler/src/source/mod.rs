@@ -13,11 +13,12 @@
 pub mod error;
 pub mod image;
 pub mod layout;
+pub mod registry;
 pub mod repository;
 pub mod spec;
 mod verify;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
 use formats::Digest;
@@ -26,6 +27,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 pub use error::{Cause, Error};
 pub use image::{Compression, Descriptor, Image, Manifest};
 pub use layout::OciLayout;
+pub use registry::{Registry, RegistryOptions};
 pub use repository::{Reference, Repository};
 pub use spec::SourceSpec;
 
@@ -73,4 +75,18 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
         repository: &'a Repository,
         descriptor: &'a Descriptor,
     ) -> BoxFuture<'a, Result<BlobStream, Error>>;
+}
+
+/// Opens the source that a specification names. A layout is read when it is first asked, a registry likewise.
+///
+/// # Errors
+/// When a certificate or credentials file that the options name cannot be read.
+pub fn open(spec: &SourceSpec, options: RegistryOptions) -> Result<Arc<dyn Source>, Error> {
+    Ok(match spec {
+        SourceSpec::Registry { host, namespace } => {
+            Arc::new(Registry::new(host, namespace.clone(), options)?)
+        }
+        SourceSpec::Directory(path) => Arc::new(OciLayout::directory(path)),
+        SourceSpec::Archive(path) => Arc::new(OciLayout::archive(path)),
+    })
 }
