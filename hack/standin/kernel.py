@@ -81,7 +81,7 @@ class Kernel:
                 if name in self.paths]
 
     def add(self, tree, below, names, place=None, pack=None):
-        """Put modules at below/<version>/; `place` instead of their own folder; `pack` xz or zst."""
+        """Put modules at below/<version>/; `place` replaces their folder, `pack` is xz or zst."""
         for name in sorted(names):
             path, source = self.paths[name], self.folder / self.paths[name]
             if place:

@@ -22,7 +22,8 @@ KERNEL = "linux-image-cloud-"
 KMOD = ("kmod", "libc6", "liblzma5", "libssl3", "libzstd1")
 PACKAGES = (
     *(("bookworm", KERNEL + arch, arch) for arch in ("amd64", "arm64")),
-    *(("bookworm", name, arch) for arch in ("amd64", "arm64") for name in ("busybox-static", *KMOD)),
+    *(("bookworm", name, arch)
+      for arch in ("amd64", "arm64") for name in ("busybox-static", *KMOD)),
     *(("trixie", "systemd-boot-efi", arch) for arch in ("amd64", "arm64")),
     ("bookworm", "u-boot-rpi", "arm64"),
     ("bookworm", "u-boot-rockchip", "arm64"),

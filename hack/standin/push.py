@@ -21,8 +21,8 @@ class Registry:
 
     def __init__(self, address):
         self.address = address
-        self.connection = http.client.HTTPConnection(address, timeout=TIMEOUT,
-                                                    blocksize=CHUNK)
+        self.connection = http.client.HTTPConnection(
+            address, timeout=TIMEOUT, blocksize=CHUNK)
         self.homes = {}                     # digest -> a repository that has the blob
 
     def call(self, method, path, body=None, headers=None, expect=(200, 201, 202)):

@@ -12,6 +12,8 @@ from .versions import features
 
 REGISTRY = "ghcr.io"        # as the catalogues of a real release name their images
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SOURCE_LABEL = "org.opencontainers.image.source"
+SOURCE = "https://github.com/siderolabs/talos"
 IMAGER_TOOLS, INSTALLER_BASE, INSTALLER = 8 << 20, 30 << 20, 40 << 20
 TALOSCTL_SIZE = 1 << 20
 ELF, MACH_O, PE = b"\x7fELF", b"\xcf\xfa\xed\xfe", b"MZ"
@@ -99,8 +101,7 @@ class Release:
         if program is None:
             return {}
         return {"Env": [f"PATH={PATH}", f"VERSION={tag}"], "Entrypoint": [f"/bin/{program}"],
-                "Labels": {"alpha.talos.dev/version": tag,
-                           "org.opencontainers.image.source": "https://github.com/siderolabs/talos"}}
+                "Labels": {"alpha.talos.dev/version": tag, SOURCE_LABEL: SOURCE}}
 
     def catalogues(self, tag, digests):
         """The images that list the others, by digest."""

@@ -46,7 +46,9 @@ class File:
         return digest_of_path(self.source)
 
     def open(self):
-        return io.BytesIO(self.source) if isinstance(self.source, bytes) else open(self.source, "rb")
+        if isinstance(self.source, bytes):
+            return io.BytesIO(self.source)
+        return open(self.source, "rb")
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ Emulated processors throughout (accel=tcg): the same everywhere, and KVM is not 
 build machines.
 """
 
-import os
 import pathlib
 import shutil
 import subprocess
 import time
 import urllib.parse
 
-from .media import MediaError, is_url
+from .media import MediaError, copy_sparse, is_url
 
 PROGRAMS = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
 CONSOLES = {"amd64": "ttyS0", "arm64": "ttyAMA0"}
@@ -72,7 +71,8 @@ class Machine:
             return
         code, template = self.firmware
         flash = self.folder / "variables.fd"
-        copy_sparse(self.variables or template, flash)
+        with open_installed(self.variables or template) as variables:
+            copy_sparse(variables, flash)   # of arm64's 64 MiB nearly all are zeros
         self.add("-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={code}",
                  "-drive", f"if=pflash,unit=1,format=raw,file={quoted(flash)}")
 
@@ -124,17 +124,11 @@ class Machine:
                  "-tpmdev", "emulator,id=tpm0,chardev=tpm", "-device", f"{device},tpmdev=tpm0")
 
 
-def copy_sparse(source, target):
-    """Copy a file; runs of zeros take no room (arm64 variables: 64 MiB of them)."""
-    if not pathlib.Path(source).exists():
-        raise MediaError(f"{source}: not installed; try hack/deps boot")
-    with open(source, "rb") as old, open(target, "wb") as new:
-        while piece := old.read(1 << 20):
-            if piece.count(0) == len(piece):
-                new.seek(len(piece), os.SEEK_CUR)
-            else:
-                new.write(piece)
-        new.truncate()
+def open_installed(path):
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise MediaError(f"{path}: not there; try hack/deps boot") from None
 
 
 def check(machine, medium):

@@ -3,19 +3,23 @@
 import gzip
 import lzma
 import mmap
+import os
 import pathlib
 import re
 import shutil
 import struct
 import subprocess
+import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 
 SECTOR = 512
+TAR_MAGIC_OFFSET = 257
 ISO_MAGIC_OFFSET = 0x8001               # "CD001" of the first volume descriptor
 HEAD = 0x9000
+PIECE = 1 << 20
 SEARCHED = 1 << 28                      # bytes searched for a boot loader's name
 PE_MACHINES = {0x8664: "amd64", 0xAA64: "arm64"}
 LOADERS = {"amd64": "BOOTX64.EFI", "arm64": "BOOTAA64.EFI"}
@@ -58,8 +62,8 @@ def head(where):
         with direct.open(request, timeout=TIMEOUT) as answer:
             return answer.read(HEAD)
     except urllib.error.HTTPError as error:
-        text = error.read(HEAD).decode(errors="replace").strip()
-        raise MediaError(f"{where}: {error.code} {text}") from None
+        text = error.read(HEAD).decode(errors="replace").strip().partition("\n")[0]
+        raise MediaError(f"{where}: {error.code} {error.reason}: {text}") from None
     except OSError as error:
         raise MediaError(f"{where}: {error}") from None
 
@@ -105,6 +109,8 @@ def identify(where, folder):
             medium = identify(str(unpacked), folder)
             return Medium(medium.where, medium.kind, medium.arch or named_arch(where),
                           medium.format)
+    if data[TAR_MAGIC_OFFSET:].startswith(b"ustar") and not is_url(where):
+        return identify(str(member(where, folder)), folder)
     if data.startswith(b"#!ipxe"):
         return Medium(where, "ipxe", named_arch(where))
     if data[ISO_MAGIC_OFFSET:].startswith(b"CD001"):
@@ -130,14 +136,31 @@ def unpack(path, program, folder):
     if program == "zstd":
         subprocess.run(["zstd", "-d", "-q", "--sparse", path, "-o", target], check=True)
         return target
-    with {"xz": lzma.open, "gzip": gzip.open}[program](path) as source, open(target, "wb") as file:
-        while piece := source.read(1 << 20):
+    with {"xz": lzma.open, "gzip": gzip.open}[program](path) as source:
+        copy_sparse(source, target)
+    return target
+
+
+def copy_sparse(source, path):
+    """Copy an open file; runs of zeros take no room."""
+    with open(path, "wb") as file:
+        while piece := source.read(PIECE):
             if piece.count(0) == len(piece):
-                file.seek(len(piece), 1)
+                file.seek(len(piece), os.SEEK_CUR)
             else:
                 file.write(piece)
         file.truncate()
-    return target
+
+
+def member(path, folder):
+    """The disk inside a tar file or OVA."""
+    with tarfile.open(path) as archive:
+        for entry in archive:
+            if entry.name.endswith((".vmdk", ".raw", ".vhd", ".qcow2")):
+                target = folder / f"member{pathlib.PurePath(entry.name).suffix}"
+                copy_sparse(archive.extractfile(entry), target)
+                return target
+    raise MediaError(f"{path}: a tar file without a disk image")
 
 
 def esp(folder, arch, files):

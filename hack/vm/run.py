@@ -69,7 +69,7 @@ def run(options, timeout, log, until=None, echo=True):
                 process.wait()
     seconds = time.monotonic() - start
     if until:
-        return Verdict(console.seen, f"{'' if console.seen else 'no line matched '}{until}", seconds)
+        return Verdict(console.seen, until if console.seen else f"no line is {until}", seconds)
     if not console.seen:
         how = "QEMU ended" if ended else f"{timeout:.0f} s passed"
         return Verdict(False, f"{how} without PROBE-OK", seconds)
