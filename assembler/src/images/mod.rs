@@ -23,6 +23,7 @@ use crate::{
 };
 
 use self::cached::Cached;
+pub(crate) use self::fetch::blocking;
 
 /// Why an image is not to be had.
 #[derive(Debug, thiserror::Error)]

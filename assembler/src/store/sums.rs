@@ -21,7 +21,11 @@ pub struct Sums {
 impl Sums {
     /// The CRC-32 of `len` bytes from `offset` on, when both ends lie on borders of units (or at the blob's end).
     pub fn range(&self, offset: u64, len: u64) -> Option<u32> {
-        xz::Sums { parts: self.crc32.clone(), len: self.len }.range(offset, len)
+        xz::Sums {
+            parts: self.crc32.clone(),
+            len: self.len,
+        }
+        .range(offset, len)
     }
 }
 
@@ -93,7 +97,7 @@ mod tests {
             (0, UNIT),
             (UNIT, 2 * UNIT),
             (2 * UNIT, len),
-                        (len, len),
+            (len, len),
         ] {
             let range = usize::try_from(offset).unwrap()..usize::try_from(end).unwrap();
             assert_eq!(

@@ -41,7 +41,12 @@ pub struct BlobWriter<'a> {
 
 impl<'a> BlobWriter<'a> {
     pub(super) fn create(store: &'a Store, path: PathBuf) -> Result<Self, Error> {
-        let file = File::options().read(true).write(true).create_new(true).open(&path).map_err(Error::at(&path))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(Error::at(&path))?;
         Ok(Self {
             store,
             path,
@@ -62,7 +67,9 @@ impl<'a> BlobWriter<'a> {
     /// Writes over the first bytes, for formats whose head is known last.
     pub fn overwrite_start(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.overwritten = true;
-        self.file.write_all_at(bytes, 0).map_err(Error::at(&self.path))
+        self.file
+            .write_all_at(bytes, 0)
+            .map_err(Error::at(&self.path))
     }
 
     /// Takes the sums from the file.

@@ -1,0 +1,149 @@
+//! Artifacts: layouts with the blobs under them, known once, pinned while they are read.
+
+use std::{collections::HashMap, io, sync::Arc};
+
+use formats::{Digest, Layout};
+
+use crate::{
+    blobs::{Blob, Blobs},
+    images::blocking,
+    plan,
+    quirks::Quirks,
+    schematic::{Id, Schematic},
+    target::Target,
+};
+
+use super::{Error, Forge, Inner, Need};
+
+/// An artifact, ready to be answered with.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// What it is made of.
+    pub layout: Arc<Layout>,
+    /// Equal for equal bytes, on every replica and after every restart.
+    pub etag: Digest,
+    /// The blobs, open; none when only the layout was needed.
+    pub blobs: Arc<Pinned>,
+}
+
+/// Blobs held open: eviction passes them by, and they stay readable whatever happens to the store.
+#[derive(Debug, Default)]
+pub struct Pinned(HashMap<Digest, Blob>);
+
+impl Blobs for Pinned {
+    fn open(&self, digest: &Digest) -> io::Result<Blob> {
+        let missing = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("blob {digest} is not held"),
+            )
+        };
+        self.0.get(digest).cloned().ok_or_else(missing)
+    }
+}
+
+/// What an artifact is made from; equal keys make equal layouts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) schematic: Id,
+    pub(super) target: Target,
+    /// The imager's digest, and the extension catalogue's when there are extensions.
+    pub(super) images: Vec<Digest>,
+}
+
+/// A layout that was worked out before.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) layout: Arc<Layout>,
+    pub(super) etag: Digest,
+}
+
+impl Known {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self {
+            etag: layout.fingerprint(plan::FORMAT_EPOCH),
+            layout: Arc::new(layout),
+        }
+    }
+}
+
+impl Forge {
+    /// The artifact of a target.
+    pub(super) async fn target(
+        &self,
+        id: Id,
+        schematic: &Arc<Schematic>,
+        target: Target,
+        need: Need,
+    ) -> Result<Artifact, Error> {
+        if let Some(feature) = plan::not_yet(&target, &Quirks::of(&target.version)) {
+            return Err(Error::NotYet(feature.to_owned()));
+        }
+        let images = self.inner.digests(&target).await?;
+        let key = Key {
+            schematic: id,
+            target,
+            images,
+        };
+        if let Some(known) = self.inner.layouts.get(&key)
+            && let Some(blobs) = self.inner.pinned(&known, need).await?
+        {
+            return Ok(Artifact {
+                layout: known.layout,
+                etag: known.etag,
+                blobs,
+            });
+        }
+        let inner = Arc::clone(&self.inner);
+        let schematic = Arc::clone(schematic);
+        let flight = self
+            .inner
+            .preparations
+            .join((key.clone(), need), || async move {
+                let artifact = inner.prepare(&key, &schematic, need).await?;
+                let store = Arc::clone(&inner.store);
+                blocking(move || store.collect_garbage()).await?;
+                Ok(artifact)
+            });
+        let limit = self.inner.prepare_timeout;
+        match tokio::time::timeout(limit, flight).await {
+            Ok(result) => result.map_err(Error::Shared),
+            Err(_) => Err(Error::Busy(limit)),
+        }
+    }
+}
+
+impl Inner {
+    /// The blobs of a known layout if they are needed and all there; `None` when some have to be fetched or made again.
+    async fn pinned(&self, known: &Known, need: Need) -> Result<Option<Arc<Pinned>>, Error> {
+        if need == Need::Layout {
+            return Ok(Some(Arc::default()));
+        }
+        let mut digests: Vec<Digest> = known
+            .layout
+            .blobs()
+            .into_iter()
+            .map(|(digest, ..)| digest)
+            .collect();
+        digests.sort_unstable();
+        digests.dedup();
+        let store = Arc::clone(&self.store);
+        let pinned = blocking(move || {
+            let pins = digests
+                .into_iter()
+                .map(|digest| Ok(store.pin(&digest)?.map(|blob| (digest, blob))));
+            pins.collect::<Result<Option<HashMap<_, _>>, crate::store::Error>>()
+        });
+        Ok(pinned.await?.map(|blobs| Arc::new(Pinned(blobs))))
+    }
+
+    /// An artifact of a layout whose blobs were just seen to be in the store.
+    pub(super) async fn finish(&self, known: Known, need: Need) -> Result<Option<Artifact>, Error> {
+        let blobs = self.pinned(&known, need).await?;
+        Ok(blobs.map(|blobs| Artifact {
+            layout: known.layout,
+            etag: known.etag,
+            blobs,
+        }))
+    }
+}

@@ -1,0 +1,137 @@
+//! What goes wrong on the way, with whose fault it is.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    catalog, error::Kind, extension, images, plan, schematic, source, store, target,
+    version::Malformed,
+};
+
+/// Why there is no answer. The text is the whole chain, as the client may see it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The schematic.
+    #[error(transparent)]
+    Schematic(#[from] schematic::Error),
+    /// The version is no version.
+    #[error(transparent)]
+    Version(#[from] Malformed),
+    /// The request makes no sense for the version, or at all.
+    #[error(transparent)]
+    Target(#[from] target::Error),
+    /// There is no such version.
+    #[error("version {0} is not available")]
+    NotAvailable(String),
+    /// There is no such file.
+    #[error("{0} does not exist")]
+    NoSuchFile(String),
+    /// The catalogue cannot be read, or does not have what was asked for.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// A catalogue's digest.
+    #[error(transparent)]
+    Digest(#[from] formats::digest::ParseDigestError),
+    /// An extension cannot be used.
+    #[error(transparent)]
+    Extension(#[from] extension::Error),
+    /// The source's images.
+    #[error(transparent)]
+    Images(#[from] images::Error),
+    /// The source's settings.
+    #[error(transparent)]
+    Source(#[from] source::Error),
+    /// The name of a repository, in the configuration.
+    #[error(transparent)]
+    Repository(#[from] source::repository::ParseRepositoryError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The inputs do not fit together.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// An extension's file system cannot be made.
+    #[error("extension {name}: {source}")]
+    Squashfs {
+        /// The extension.
+        name: String,
+        /// Why.
+        source: formats::squashfs::WriteError,
+    },
+    /// Not built yet.
+    #[error("not built yet: {0}")]
+    NotYet(String),
+    /// It takes too long.
+    #[error("still being prepared after {} s; ask again later", .0.as_secs())]
+    Busy(Duration),
+    /// Blobs do not stay in the store for as long as it takes to prepare the rest.
+    #[error("the store evicts what is being prepared; is store.maxSize large enough?")]
+    Evicted,
+    /// Where it happened, in the reference's words.
+    #[error("{context}: {source}")]
+    Context {
+        /// Where.
+        context: &'static str,
+        /// What.
+        source: Box<Error>,
+    },
+    /// The same failure, for someone else who waited for it.
+    #[error(transparent)]
+    Shared(Arc<Error>),
+}
+
+impl Error {
+    /// What kind of answer this calls for.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Schematic(error) => error.kind(),
+            Self::Version(_) | Self::Repository(_) => Kind::BadRequest,
+            Self::Digest(_) => Kind::Upstream,
+            Self::Target(error) => error.kind(),
+            Self::NotAvailable(_) | Self::NoSuchFile(_) => Kind::NotFound,
+            Self::Catalog(error) => error.kind(),
+            Self::Extension(error) => error.kind(),
+            Self::Images(error) => upstream(error.kind()),
+            Self::Source(error) => upstream(error.kind()),
+            Self::Store(error) => error.kind(),
+            Self::Plan(error) => error.kind(),
+            Self::Squashfs { source, .. } => squashfs(source),
+            Self::Evicted => Kind::StorageFull,
+            Self::NotYet(_) => Kind::NotYet,
+            Self::Busy(_) => Kind::Busy,
+            Self::Context { source, .. } => source.kind(),
+            Self::Shared(error) => error.kind(),
+        }
+    }
+
+    pub(super) fn within(self, context: &'static str) -> Self {
+        Self::Context {
+            context,
+            source: Box::new(self),
+        }
+    }
+}
+
+/// What a listed version or a catalogue promised and the source does not have is the source's fault, not the client's.
+fn upstream(kind: Kind) -> Kind {
+    match kind {
+        Kind::NotFound => Kind::Upstream,
+        kind => kind,
+    }
+}
+
+/// A full disk is not our fault.
+fn squashfs(error: &formats::squashfs::WriteError) -> Kind {
+    use formats::squashfs::WriteError;
+    match error {
+        WriteError::Sink(source) => match source
+            .get_ref()
+            .and_then(|error| error.downcast_ref::<store::Error>())
+        {
+            Some(error) => error.kind(),
+            None if source.kind() == std::io::ErrorKind::StorageFull => Kind::StorageFull,
+            None => Kind::Internal,
+        },
+        WriteError::Content { .. } | WriteError::Compressor(_) => Kind::Internal,
+        _ => Kind::Upstream,
+    }
+}

@@ -1,0 +1,225 @@
+//! The whole way from what a client names to what it gets, except HTTP: schematics, lists, artifacts.
+//!
+//! An artifact is a layout and, when its bytes are wanted, the open blobs under it. A layout once known is kept; knowing it
+//! again costs no I/O, so HEAD is answered from memory. Whoever asks for the same thing at the same time waits for the same
+//! work, which goes on when they leave.
+
+mod artifact;
+mod error;
+mod extension;
+mod lists;
+mod prepare;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bstr::BString;
+use formats::Digest;
+
+use crate::{
+    images::Images,
+    schematic::{self, Id, Schematic},
+    source::{self, SourceSpec},
+    store::{Content, DataLock, Stat, Store, flight::Flights},
+    target::{Target, pxe},
+    version::Version,
+};
+
+pub use self::artifact::{Artifact, Pinned};
+pub use self::error::Error;
+use self::{artifact::Key, lists::Repositories};
+
+/// What a forge works with; the service fills it from configuration and command line.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the release's images come from.
+    pub source: SourceSpec,
+    /// How registries are spoken to.
+    pub registry: source::registry::RegistryOptions,
+    /// Names of the release's repositories.
+    pub components: Components,
+    /// Written verbatim into images, as the author of the schematic's extension.
+    pub external_url: String,
+    /// The oldest version that is offered.
+    pub min_version: Version,
+    /// Versions that are not offered.
+    pub broken_versions: Vec<Version>,
+    /// The directory that only one process may use.
+    pub data_dir: PathBuf,
+    /// Where blobs are kept.
+    pub store_path: PathBuf,
+    /// Where eviction starts, in bytes.
+    pub store_max_bytes: u64,
+    /// Where schematics are kept.
+    pub schematics: schematic::store::Options,
+    /// How long it is believed what a tag names.
+    pub recheck: Duration,
+    /// How long a request waits for its artifact to be prepared.
+    pub prepare_timeout: Duration,
+}
+
+/// Names of the release's repositories (spec/http.md 6.1); the base installer's come with installers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Components {
+    /// Kernel, initramfs, systemd-boot and its stub, for both architectures.
+    pub imager: String,
+    /// The catalogue of extensions.
+    pub extensions: String,
+    /// The catalogue of overlays.
+    pub overlays: String,
+    /// `talosctl` for all systems.
+    pub talosctl: String,
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        Self {
+            imager: "siderolabs/imager".to_owned(),
+            extensions: "siderolabs/extensions".to_owned(),
+            overlays: "siderolabs/overlays".to_owned(),
+            talosctl: "siderolabs/talosctl-all".to_owned(),
+        }
+    }
+}
+
+/// What is wanted of an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// Its layout: length, entity tag. Nothing is fetched for it once the layout is known.
+    Layout,
+    /// Its bytes too.
+    Payload,
+}
+
+/// Makes boot images.
+#[derive(Debug)]
+pub struct Forge {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    _lock: DataLock,
+    images: Images,
+    store: Arc<Store>,
+    schematics: schematic::store::Schematics,
+    repositories: Repositories,
+    /// The registry's host as catalogues show it; a layout's name otherwise.
+    shown_host: String,
+    external_url: String,
+    min_version: Version,
+    broken_versions: Vec<Version>,
+    prepare_timeout: Duration,
+    splash: Content,
+    layouts: moka::sync::Cache<Key, artifact::Known>,
+    preparations: Flights<(Key, Need), Artifact, Error>,
+    extensions: Flights<Digest, Content, Error>,
+}
+
+/// Layouts kept in memory: kilobytes each.
+const LAYOUTS: u64 = 4096;
+
+impl Forge {
+    /// Opens the data directory, which no other process may be using.
+    pub async fn open(options: Options) -> Result<Self, Error> {
+        let lock = DataLock::take(&options.data_dir)?;
+        let store = Arc::new(Store::open(&options.store_path, options.store_max_bytes)?);
+        let source = source::open(&options.source, options.registry)?;
+        let shown_host = match &options.source {
+            SourceSpec::Registry { host, .. } => host.clone(),
+            SourceSpec::Directory(_) | SourceSpec::Archive(_) => "ghcr.io".to_owned(),
+        };
+        let inner = Inner {
+            _lock: lock,
+            images: Images::new(source, Arc::clone(&store), options.recheck),
+            splash: store.put(&formats::splash::bmp())?,
+            store,
+            schematics: schematic::store::Schematics::open(options.schematics)?,
+            repositories: Repositories::new(&options.components)?,
+            shown_host,
+            external_url: options.external_url,
+            min_version: options.min_version,
+            broken_versions: options.broken_versions,
+            prepare_timeout: options.prepare_timeout,
+            layouts: moka::sync::Cache::new(LAYOUTS),
+            preparations: Flights::new(),
+            extensions: Flights::new(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Stores the schematic that `document` describes; says whether it is new.
+    pub async fn create_schematic(
+        &self,
+        document: &[u8],
+    ) -> Result<(Id, Arc<Schematic>, bool), Error> {
+        let schematic = Schematic::parse(document)?;
+        schematic.check_owner()?;
+        let schematic = Arc::new(schematic);
+        let (id, created) = self.inner.schematics.put(Arc::clone(&schematic)).await?;
+        Ok((id, schematic, created))
+    }
+
+    /// The schematic of an ID.
+    pub async fn schematic(&self, id: &str) -> Result<(Id, Arc<Schematic>), Error> {
+        let parsed = Id::parse(id)?;
+        let schematic = self.inner.schematics.get(&parsed).await?;
+        Ok((parsed, schematic))
+    }
+
+    /// Schematics in memory, for the metric.
+    pub fn schematics_cached(&self) -> u64 {
+        self.inner.schematics.cached()
+    }
+
+    /// The artifact of a URL: schematic, version, last path segment.
+    pub async fn artifact(
+        &self,
+        schematic_id: &str,
+        version: &str,
+        path: &str,
+        need: Need,
+    ) -> Result<Artifact, Error> {
+        let (id, schematic) = self.schematic(schematic_id).await?;
+        let target = Target::new(
+            version,
+            path,
+            &schematic,
+            &crate::target::Context::default(),
+        )?;
+        self.target(id, &schematic, target, need).await
+    }
+
+    /// The iPXE script of a URL; `base_url` is the service as machines reach it.
+    pub async fn pxe(
+        &self,
+        schematic_id: &str,
+        version: &str,
+        path: &str,
+        base_url: &str,
+    ) -> Result<BString, Error> {
+        let (id, schematic) = self.schematic(schematic_id).await?;
+        let context = crate::target::Context::default();
+        let target = pxe::target(version, path.as_bytes(), &schematic, &context)?;
+        self.inner
+            .check_available(&target.version, "failed to get kernel")
+            .await?;
+        Ok(pxe::script(base_url, &id.to_string(), &target))
+    }
+
+    /// How much is in the store.
+    pub fn store_stat(&self) -> Stat {
+        self.inner.store.stat()
+    }
+
+    /// Reads every blob of the store; drops and returns those that are damaged. `progress` is told the bytes read.
+    pub fn store_verify(&self, progress: impl FnMut(u64)) -> Result<Vec<Digest>, Error> {
+        Ok(self.inner.store.verify(progress)?)
+    }
+
+    /// Evicts down to the limit; returns the bytes freed.
+    pub fn store_collect_garbage(&self) -> Result<u64, Error> {
+        Ok(self.inner.store.collect_garbage()?)
+    }
+}

@@ -1,0 +1,197 @@
+//! From a target to its inputs: what is missing is fetched, what has to be made is made.
+
+use std::sync::Arc;
+
+use formats::{Digest, pe};
+use futures_util::future::try_join_all;
+
+use crate::{
+    catalog,
+    images::{Image, blocking},
+    plan::{self, Inputs},
+    platform::Arch,
+    quirks::Quirks,
+    schematic::Schematic,
+    store::Content,
+    target::{Kind, Target},
+};
+
+use super::{
+    Artifact, Error, Inner, Need,
+    artifact::{Key, Known},
+    lists::CATALOG_ARCH,
+};
+
+const GETTING_KERNEL: &str = "failed to get kernel";
+const ENHANCING: &str = "error enhancing profile from schematic";
+const GETTING_EXTENSIONS: &str =
+    "error enhancing profile from schematic: error getting official extensions";
+
+/// How often blobs that were evicted while the rest was prepared are fetched again.
+const ROUNDS: usize = 3;
+
+impl Inner {
+    /// The digests of the images that a target is made from: the imager's, and the catalogue's when it has extensions.
+    pub(super) async fn digests(&self, target: &Target) -> Result<Vec<Digest>, Error> {
+        let tag = target.version.tag();
+        let mut digests = Vec::new();
+        if !target.extensions.is_empty() {
+            self.check_available(&target.version, GETTING_EXTENSIONS)
+                .await?;
+            digests.push(
+                self.images
+                    .resolve(&self.repositories.extensions, &tag)
+                    .await?,
+            );
+        }
+        self.check_available(&target.version, GETTING_KERNEL)
+            .await?;
+        digests.insert(
+            0,
+            self.images.resolve(&self.repositories.imager, &tag).await?,
+        );
+        Ok(digests)
+    }
+
+    /// Works out the layout, and fetches and makes the blobs when they are needed.
+    pub(super) async fn prepare(
+        &self,
+        key: &Key,
+        schematic: &Schematic,
+        need: Need,
+    ) -> Result<Artifact, Error> {
+        for _ in 0..ROUNDS {
+            let inputs = self.inputs(key, schematic, need).await?;
+            let known = Known::new(plan::layout(&inputs)?);
+            self.layouts.insert(key.clone(), known.clone());
+            if let Some(artifact) = self.finish(known, need).await? {
+                return Ok(artifact);
+            }
+        }
+        Err(Error::Evicted)
+    }
+
+    async fn inputs(&self, key: &Key, schematic: &Schematic, need: Need) -> Result<Inputs, Error> {
+        let target = &key.target;
+        if target.kind == Kind::Cmdline {
+            return Ok(Inputs::Cmdline(target.cmdline.clone()));
+        }
+        let repository = &self.repositories.imager;
+        let imager = self
+            .images
+            .image(repository, &key.images[0], CATALOG_ARCH)
+            .await?;
+        let files = Files {
+            inner: self,
+            imager,
+            arch: target.arch,
+            need,
+        };
+        Ok(match target.kind {
+            Kind::Kernel => Inputs::Kernel(files.get("vmlinuz").await?),
+            Kind::Initramfs => Inputs::Initramfs(self.initramfs(key, schematic, &files).await?),
+            Kind::Uki => Inputs::Uki(Box::new(self.uki(key, schematic, &files).await?)),
+            Kind::Iso => Inputs::Iso(Box::new(plan::Iso {
+                uki: self.uki(key, schematic, &files).await?,
+                boot_loader: files.get("systemd-boot.efi").await?,
+                boot_loader_name: match target.arch {
+                    Arch::Amd64 => "BOOTX64.EFI",
+                    Arch::Arm64 => "BOOTAA64.EFI",
+                },
+                labelled: Quirks::of(&target.version).iso_label,
+            })),
+            Kind::Cmdline | Kind::Image | Kind::Installer => {
+                unreachable!(
+                    "a command line was answered above, and what is not built yet before that"
+                )
+            }
+        })
+    }
+
+    async fn uki(
+        &self,
+        key: &Key,
+        schematic: &Schematic,
+        files: &Files<'_>,
+    ) -> Result<plan::Uki, Error> {
+        let target = &key.target;
+        let stub = files.get("systemd-stub.efi").await?;
+        let kernel = files.get("vmlinuz").await?;
+        let kernel_head = self
+            .images
+            .head(&files.imager, &kernel, pe::KERNEL_HEAD_LEN)
+            .await?;
+        Ok(plan::Uki {
+            tag: target.version.tag(),
+            stub_head: self.images.head(&files.imager, &stub, pe::HEAD_LEN).await?,
+            stub,
+            kernel,
+            kernel_release: pe::kernel_release(&kernel_head),
+            initramfs: self.initramfs(key, schematic, files).await?,
+            splash: self.splash(files.need).await?,
+            cmdline: target.cmdline.clone(),
+            profiles: target.uki_profiles.clone(),
+        })
+    }
+
+    async fn initramfs(
+        &self,
+        key: &Key,
+        schematic: &Schematic,
+        files: &Files<'_>,
+    ) -> Result<plan::Initramfs, Error> {
+        let target = &key.target;
+        let quirks = Quirks::of(&target.version);
+        let official = match key.images.get(1) {
+            Some(digest) => self.extension_catalog(digest).await?,
+            None => catalog::Extensions::default(),
+        };
+        let tag = target.version.tag();
+        let named = target
+            .extensions
+            .iter()
+            .map(|name| official.find(name, &tag));
+        let named: Vec<_> = named
+            .collect::<Result<_, _>>()
+            .map_err(|error| Error::from(error).within(ENHANCING))?;
+        let fetched = named
+            .into_iter()
+            .enumerate()
+            .map(|(place, extension)| self.official(place, extension, target, files.need));
+        let mut extensions = try_join_all(fetched).await?;
+        extensions.extend(self.virtual_extensions(target, schematic)?);
+        Ok(plan::Initramfs {
+            base: files.get("initramfs.xz").await?,
+            extensions,
+            zstd: quirks.zstd,
+        })
+    }
+
+    /// The boot picture, a blob of the program itself.
+    async fn splash(&self, need: Need) -> Result<Content, Error> {
+        if need == Need::Payload && !self.store.contains(&self.splash.digest) {
+            let store = Arc::clone(&self.store);
+            blocking(move || store.put(&formats::splash::bmp())).await?;
+        }
+        Ok(self.splash.clone())
+    }
+}
+
+/// The files that a release installs for one architecture.
+struct Files<'a> {
+    inner: &'a Inner,
+    imager: Arc<Image>,
+    arch: Arch,
+    need: Need,
+}
+
+impl Files<'_> {
+    /// A file; in the store when this returns, if its bytes are needed.
+    async fn get(&self, name: &str) -> Result<Content, Error> {
+        let content = self.inner.installed(&self.imager, self.arch.name(), name)?;
+        if self.need == Need::Payload {
+            self.inner.images.pin(&self.imager, content).await?;
+        }
+        Ok(content.clone())
+    }
+}

@@ -1,0 +1,192 @@
+//! From inputs to a layout: pure, one function an artifact, each reading like the contents page of what it makes.
+//!
+//! Nothing here waits, reads a blob or knows where one came from: [`Inputs`] hold names, lengths, checksums and the few
+//! bytes of heads that arithmetic needs.
+
+mod initramfs;
+mod iso;
+mod uki;
+
+use bstr::BString;
+use bytes::Bytes;
+use formats::{Layout, cpio, fat, iso9660, pe, squashfs, xz};
+
+use crate::{
+    error::Kind,
+    extension::Metadata,
+    quirks::Quirks,
+    schematic::Bootloader,
+    store::Content,
+    target::{Target, UkiProfile},
+};
+
+/// The date of everything inside images, seconds since 1970: 2019-06-01 21:34:52 UTC.
+pub const EPOCH: u32 = 1_559_424_892;
+
+/// Raised whenever the bytes of an artifact change for the same inputs: it enters every entity tag.
+pub const FORMAT_EPOCH: &str = "1";
+
+/// What a target is made of.
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    /// A kernel is served as it is.
+    Kernel(Content),
+    /// A command line is its own content.
+    Cmdline(BString),
+    /// An initramfs.
+    Initramfs(Initramfs),
+    /// A UKI.
+    Uki(Box<Uki>),
+    /// An ISO that boots systemd-boot under UEFI.
+    Iso(Box<Iso>),
+}
+
+/// A release's initramfs and what is appended to it.
+#[derive(Debug, Clone)]
+pub struct Initramfs {
+    /// As the release has it.
+    pub base: Content,
+    /// In the order of the schematic.
+    pub extensions: Vec<Extension>,
+    /// Whether what is appended is in a Zstandard frame; in an xz stream otherwise.
+    pub zstd: bool,
+}
+
+/// A system extension, ready to be mounted.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// Its file system.
+    pub squashfs: Squashfs,
+}
+
+/// A squashfs image.
+#[derive(Debug, Clone)]
+pub enum Squashfs {
+    /// Made once, kept in the store.
+    Blob(Content),
+    /// Composed on the spot: nothing in it is compressed.
+    Composed(Layout),
+}
+
+/// What a UKI holds.
+#[derive(Debug, Clone)]
+pub struct Uki {
+    /// Tag of the Talos version, for `.osrel`.
+    pub tag: String,
+    /// The stub.
+    pub stub: Content,
+    /// Its first [`pe::HEAD_LEN`] bytes.
+    pub stub_head: Bytes,
+    /// The kernel.
+    pub kernel: Content,
+    /// Its release, where its head tells.
+    pub kernel_release: Option<Bytes>,
+    /// The initramfs.
+    pub initramfs: Initramfs,
+    /// The picture shown while booting.
+    pub splash: Content,
+    /// The kernel's command line.
+    pub cmdline: BString,
+    /// Further ways to boot, `main` first; none for versions without profiles.
+    pub profiles: Vec<UkiProfile>,
+}
+
+/// What an ISO holds.
+#[derive(Debug, Clone)]
+pub struct Iso {
+    /// The UKI it boots.
+    pub uki: Uki,
+    /// systemd-boot.
+    pub boot_loader: Content,
+    /// Name of systemd-boot on the ESP: `BOOTX64.EFI`, `BOOTAA64.EFI`.
+    pub boot_loader_name: &'static str,
+    /// Whether the volume is labelled.
+    pub labelled: bool,
+}
+
+/// Inputs that cannot be laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Of an initramfs.
+    #[error("initramfs: {0}")]
+    Cpio(#[from] cpio::Error),
+    /// Of the part appended to an initramfs.
+    #[error("initramfs: {0}")]
+    Xz(#[from] xz::Error),
+    /// Of a UKI.
+    #[error("UKI: {0}")]
+    Pe(#[from] pe::Error),
+    /// Of an ESP.
+    #[error("ESP: {0}")]
+    Fat(#[from] fat::Error),
+    /// Of an ISO.
+    #[error("ISO: {0}")]
+    Iso(#[from] iso9660::Error),
+    /// Of an extension made on the spot.
+    #[error("extension {name}: {source}")]
+    Squashfs {
+        /// The extension.
+        name: String,
+        /// Why.
+        source: squashfs::WriteError,
+    },
+}
+
+impl Error {
+    /// What kind of answer this calls for: the release's own files do not fit together, or what was asked is too large.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Squashfs { .. } | Self::Fat(_) | Self::Iso(_) => Kind::BadRequest,
+            Self::Cpio(_) | Self::Pe(_) => Kind::Upstream,
+            Self::Xz(_) => Kind::Internal,
+        }
+    }
+}
+
+/// The layout of what `inputs` make.
+pub fn layout(inputs: &Inputs) -> Result<Layout, Error> {
+    match inputs {
+        Inputs::Kernel(kernel) => {
+            let mut layout = Layout::new();
+            push(&mut layout, "kernel", kernel);
+            Ok(layout)
+        }
+        Inputs::Cmdline(text) => {
+            let mut layout = Layout::new();
+            layout.section("command line");
+            layout.bytes(text.to_vec());
+            Ok(layout)
+        }
+        Inputs::Initramfs(initramfs) => initramfs.layout(),
+        Inputs::Uki(uki) => uki.layout(),
+        Inputs::Iso(iso) => iso.layout(),
+    }
+}
+
+/// A feature that a target needs and that is not there yet, if any: answered before anything is fetched.
+pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
+    use crate::target::Kind as Asset;
+
+    if target.secure_boot {
+        return Some("Secure Boot");
+    }
+    if target.overlay.is_some() && !matches!(target.kind, Asset::Kernel | Asset::Cmdline) {
+        return Some("single-board overlays");
+    }
+    match target.kind {
+        Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki => None,
+        Asset::Iso if !quirks.sd_boot || target.bootloader == Bootloader::Grub => {
+            Some("ISOs that boot with GRUB")
+        }
+        Asset::Iso => None,
+        Asset::Image => Some("disk images"),
+        Asset::Installer => Some("installer images"),
+    }
+}
+
+fn push(layout: &mut Layout, section: &str, content: &Content) {
+    layout.section(section);
+    layout.blob(content.digest, 0, content.len);
+}

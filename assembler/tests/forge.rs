@@ -1,0 +1,325 @@
+//! The whole way on the stand-in release, in an OCI layout: `TALOS_FORGE_TEST_RELEASE` names its directory.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use assembler::{
+    blobs::Blobs as _,
+    error::Kind,
+    forge::{Artifact, Components, Forge, Need, Options},
+    schematic,
+    source::{SourceSpec, registry::RegistryOptions},
+    version::Version,
+};
+use bytes::Bytes;
+use formats::Digest;
+
+fn release() -> Option<PathBuf> {
+    let path = std::env::var_os("TALOS_FORGE_TEST_RELEASE").map(PathBuf::from);
+    if path.is_none() {
+        let required = std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_some();
+        assert!(!required, "TALOS_FORGE_TEST_RELEASE is not set");
+        println!("skipped: TALOS_FORGE_TEST_RELEASE is not set");
+    }
+    path
+}
+
+fn options(release: &Path, data: &Path) -> Options {
+    Options {
+        source: SourceSpec::Directory(release.to_owned()),
+        registry: RegistryOptions::default(),
+        components: Components::default(),
+        external_url: "https://factory.example.org/".to_owned(),
+        min_version: Version::parse("1.2.0").unwrap(),
+        broken_versions: Vec::new(),
+        data_dir: data.to_owned(),
+        store_path: data.join("store"),
+        store_max_bytes: 8 << 30,
+        schematics: schematic::store::Options {
+            path: data.join("schematics"),
+        },
+        recheck: Duration::from_secs(900),
+        prepare_timeout: Duration::from_secs(1200),
+    }
+}
+
+fn content(artifact: &Artifact) -> Vec<u8> {
+    let mut blobs: HashMap<Digest, Bytes> = HashMap::new();
+    artifact.layout.collect(|digest| {
+        let read = || {
+            let blob = artifact.blobs.open(digest).unwrap();
+            let mut bytes = vec![0; usize::try_from(blob.len).unwrap()];
+            std::os::unix::fs::FileExt::read_exact_at(&*blob.file, &mut bytes, 0).unwrap();
+            Bytes::from(bytes)
+        };
+        blobs.entry(*digest).or_insert_with(read).clone()
+    })
+}
+
+const PLAIN: &str = "customization:
+  extraKernelArgs: [a=1]
+  meta: [{key: 10, value: x}]
+  systemExtensions:
+    officialExtensions: [siderolabs/hello-world-service, siderolabs/util-linux-tools, siderolabs/iscsi-tools]
+";
+
+#[tokio::test]
+async fn every_artifact_of_every_version_has_the_same_tag_with_an_empty_store() {
+    let Some(release) = release() else { return };
+    let mut tags: HashMap<(String, String), Digest> = HashMap::new();
+    for round in 0..2 {
+        let data = tempfile::tempdir().unwrap();
+        let forge = Forge::open(options(&release, data.path())).await.unwrap();
+        let (id, ..) = forge.create_schematic(PLAIN.as_bytes()).await.unwrap();
+        let versions = forge.versions().await.unwrap();
+        assert_eq!(versions.len(), 11, "{versions:?}");
+        for version in versions {
+            for arch in ["amd64", "arm64"] {
+                for path in [
+                    format!("kernel-{arch}"),
+                    format!("cmdline-metal-{arch}"),
+                    format!("initramfs-{arch}.xz"),
+                    format!("metal-{arch}-uki.efi"),
+                    format!("metal-{arch}.iso"),
+                ] {
+                    let need = if round == 0 {
+                        Need::Payload
+                    } else {
+                        Need::Layout
+                    };
+                    let artifact = forge
+                        .artifact(&id.to_string(), &version.tag(), &path, need)
+                        .await;
+                    let artifact = match artifact {
+                        Ok(artifact) => artifact,
+                        Err(error) => {
+                            let old_uki =
+                                path.ends_with(".efi") && error.kind() == Kind::BadRequest;
+                            let grub = path.ends_with(".iso") && error.kind() == Kind::NotYet;
+                            assert!(old_uki || grub, "{version} {path}: {error}");
+                            continue;
+                        }
+                    };
+                    let tag = tags
+                        .entry((version.tag(), path.clone()))
+                        .or_insert(artifact.etag);
+                    assert_eq!(*tag, artifact.etag, "{version} {path}");
+                }
+            }
+        }
+    }
+    assert!(tags.len() >= 11 * 6 + 10 * 2 + 5 * 2, "{}", tags.len());
+}
+
+#[tokio::test]
+async fn evicted_and_damaged_blobs_are_fetched_and_made_again() {
+    let Some(release) = release() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let forge = Forge::open(options(&release, data.path())).await.unwrap();
+    let (id, ..) = forge.create_schematic(PLAIN.as_bytes()).await.unwrap();
+    let hex = id.to_string();
+    let ask = |need| forge.artifact(&hex, "v1.14.0", "initramfs-amd64.xz", need);
+    let first = content(&ask(Need::Payload).await.unwrap());
+    drop(forge);
+
+    // Every blob is damaged behind the store's back.
+    let mut damaged = 0;
+    for folder in std::fs::read_dir(data.path().join("store/blobs")).unwrap() {
+        for blob in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = blob.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if let Some(byte) = bytes.first_mut() {
+                *byte ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+                damaged += 1;
+            }
+        }
+    }
+    assert!(damaged > 10);
+    let forge = Forge::open(options(&release, data.path())).await.unwrap();
+    let again = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Need::Payload,
+        )
+        .await
+        .unwrap();
+    assert_eq!(content(&again), first);
+
+    // Nothing may stay but what is held: and what is held stays readable.
+    drop(forge);
+    let tiny = Options {
+        store_max_bytes: 0,
+        ..options(&release, data.path())
+    };
+    let forge = Forge::open(tiny).await.unwrap();
+    let held = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Need::Payload,
+        )
+        .await
+        .unwrap();
+    forge.store_collect_garbage().unwrap();
+    assert_eq!(content(&held), first);
+    drop((held, again));
+    forge.store_collect_garbage().unwrap();
+    assert_eq!(forge.store_stat().blobs, 0);
+    let layout = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Need::Layout,
+        )
+        .await
+        .unwrap();
+    assert_eq!(forge.store_stat().blobs, 0, "a known layout needs no blob");
+    assert_eq!(layout.layout.len(), first.len() as u64);
+    let back = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Need::Payload,
+        )
+        .await
+        .unwrap();
+    assert_eq!(content(&back), first);
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_in_the_reference_s_words() {
+    let Some(release) = release() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let forge = Forge::open(options(&release, data.path())).await.unwrap();
+    let named = |name: &str| {
+        format!("customization: {{systemExtensions: {{officialExtensions: [{name}]}}}}")
+    };
+    let rows = [
+        (
+            "{}".to_owned(),
+            "v9.9.9",
+            "kernel-amd64",
+            Kind::NotFound,
+            "failed to get kernel: version 9.9.9 is not available",
+        ),
+        (
+            named("siderolabs/nope"),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Kind::BadRequest,
+            "error enhancing profile from schematic: official extension \"siderolabs/nope\" is not available for Talos version v1.14.0",
+        ),
+        (
+            "{}".to_owned(),
+            "v1.3.7",
+            "metal-amd64-uki.efi",
+            Kind::BadRequest,
+            "",
+        ),
+        (
+            "{}".to_owned(),
+            "v1.9.5",
+            "metal-amd64.iso",
+            Kind::NotYet,
+            "not built yet: ISOs that boot with GRUB",
+        ),
+        (
+            "{}".to_owned(),
+            "v1.14.0",
+            "metal-amd64.raw.xz",
+            Kind::NotYet,
+            "not built yet: disk images",
+        ),
+        (
+            named("siderolabs/btrfs"),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Kind::NotYet,
+            "not built yet: kernel modules of extension siderolabs/btrfs",
+        ),
+        (
+            named("siderolabs/test-future"),
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            Kind::BadRequest,
+            "",
+        ),
+        (
+            "{}".to_owned(),
+            "v1.14.0",
+            "metal-amd64.ssd",
+            Kind::BadRequest,
+            "error parsing profile from path: invalid profile path: \"metal-amd64.ssd\"",
+        ),
+    ];
+    for (document, version, path, kind, text) in rows {
+        let (id, ..) = forge.create_schematic(document.as_bytes()).await.unwrap();
+        let error = forge
+            .artifact(&id.to_string(), version, path, Need::Payload)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), kind, "{version} {path}: {error}");
+        assert!(
+            text.is_empty() || error.to_string() == text,
+            "{version} {path}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_warm_store_needs_no_source() {
+    let Some(release) = release() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let copy = data.path().join("release");
+    std::os::unix::fs::symlink(&release, &copy).unwrap();
+    let warm = Options {
+        recheck: Duration::ZERO,
+        ..options(&copy, data.path())
+    };
+    let forge = Forge::open(warm).await.unwrap();
+    let (id, ..) = forge.create_schematic(PLAIN.as_bytes()).await.unwrap();
+    let first = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "metal-amd64-uki.efi",
+            Need::Payload,
+        )
+        .await
+        .unwrap();
+    let versions = forge.versions().await.unwrap();
+    drop(forge);
+
+    std::fs::remove_file(&copy).unwrap();
+    let cold = Options {
+        recheck: Duration::ZERO,
+        ..options(&copy, data.path())
+    };
+    let forge = Arc::new(Forge::open(cold).await.unwrap());
+    assert_eq!(forge.versions().await.unwrap(), versions);
+    let again = forge
+        .artifact(
+            &id.to_string(),
+            "v1.14.0",
+            "metal-amd64-uki.efi",
+            Need::Payload,
+        )
+        .await
+        .unwrap();
+    assert_eq!(again.etag, first.etag);
+    let other = forge
+        .artifact(&id.to_string(), "v1.13.2", "kernel-amd64", Need::Payload)
+        .await
+        .unwrap_err();
+    assert_eq!(other.kind(), Kind::Upstream, "{other}");
+}
