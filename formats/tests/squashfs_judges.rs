@@ -1,5 +1,11 @@
 //! Squashfs images before judges: squashfs-tools in both directions, and the kernel.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests are tests"
+)]
+
 pub mod judges;
 #[path = "squashfs/trees.rs"]
 pub mod trees;
@@ -205,10 +211,42 @@ fn unsquashfs_names_the_fields_of_the_superblock() {
         let file = place.path().join(name);
         fs::write(&file, &image).unwrap();
         let output = run(unsquashfs.env("TZ", "UTC").arg("-s").arg(&file));
-        let text = String::from_utf8(output.stdout)
-            .unwrap()
-            .replace(&*file.to_string_lossy(), "IMAGE");
-        insta::assert_snapshot!(format!("unsquashfs_{name}"), text);
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (compressor, options) = name.split_once('-').unwrap_or((name, ""));
+        let mut expected = vec![
+            format!("Compression {compressor}"),
+            "Creation or last append time Sat Jun  1 21:34:52 2019".to_owned(),
+            "Block size 131072".to_owned(),
+            "Filesystem is exportable via NFS".to_owned(),
+            "Duplicates are removed".to_owned(),
+            "Number of fragments 1".to_owned(),
+            "Number of inodes 5".to_owned(),
+            "Number of ids 1".to_owned(),
+            "Number of xattr ids 1".to_owned(),
+        ];
+        let word = if options == "stored" {
+            "uncompressed"
+        } else {
+            "compressed"
+        };
+        for what in [
+            "Inodes are",
+            "Data is",
+            "Uids/Gids (Id table) are",
+            "Fragments are",
+            "Xattrs are",
+        ] {
+            expected.push(format!("{what} {word}"));
+        }
+        if let Ok(level) = options.parse::<i32>() {
+            expected.push(format!("\tcompression-level {level}"));
+        }
+        for line in expected {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{name}: no {line:?} in\n{text}"
+            );
+        }
     }
 }
 
