@@ -1,5 +1,11 @@
 //! Streams written, read back, and held against liblzma and the xz program.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 pub mod judges;
 
 use std::io::{Read as _, Write as _};
