@@ -1,5 +1,7 @@
 //! Archives written, read back, and held against GNU cpio.
 
+#![expect(clippy::print_stdout, reason = "helpers of tests are tests")]
+
 pub mod judges;
 
 use std::{

@@ -1,5 +1,11 @@
 //! Images read, written, and held against goblin, binutils and pefile.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 pub mod judges;
 
 use std::process::Command;

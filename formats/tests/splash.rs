@@ -1,5 +1,7 @@
 //! The picture in the program is the one that its script draws.
 
+#![expect(clippy::print_stdout, reason = "helpers of tests are tests")]
+
 pub mod judges;
 
 use judges::judge;

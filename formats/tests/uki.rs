@@ -1,5 +1,7 @@
 //! UKIs held against recorded ones, case by case.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;

@@ -4,6 +4,8 @@
 //! (digests of kernel, initramfs and picture) is left out, everything else must be as recorded. `TALOS_FORGE_UKI` names
 //! images made elsewhere to be held against the report of their architecture, several separated by `:`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::path::Path;
 
 use bytes::Bytes;

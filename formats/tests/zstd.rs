@@ -1,5 +1,11 @@
 //! Frames written, read back, and held against libzstd and the zstd program.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 pub mod judges;
 
 use std::{io::Write as _, process::Stdio};

@@ -24,7 +24,7 @@ const BORDER: u64 = 1 << 20;
 ///
 /// `crc32_of` gives the CRC32 of a range (offset, length) of a blob. Blocks are cut such that every range it is asked for
 /// starts where an extent of `inner` starts or at a whole MiB of the blob, and ends likewise, so sums kept for each MiB
-/// ([`Sums`]) answer for extents that are whole blobs.
+/// answer for extents that are whole blobs.
 pub fn stream(
     inner: &Layout,
     mut crc32_of: impl FnMut(&Digest, u64, u64) -> Option<u32>,
@@ -180,50 +180,4 @@ fn push_tail(layout: &mut Layout, index: Vec<u8>) {
     let sum = crc32fast::hash(&footer);
     layout.section("xz stream footer");
     layout.bytes([sum.to_le_bytes().as_slice(), &footer, &FOOTER_MAGIC].concat());
-}
-
-/// CRC32s of a blob that answer for ranges between MiB borders: the argument of [`stream`] for whole blobs.
-///
-/// ```
-/// use formats::xz::Sums;
-///
-/// let content = vec![7; (3 << 20) + 5];
-/// let sums = Sums::of(&content);
-/// assert_eq!(sums.range(0, 2 << 20), Some(crc32fast::hash(&content[..2 << 20])));
-/// assert_eq!(sums.range(1 << 20, (2 << 20) + 5), Some(crc32fast::hash(&content[1 << 20..])));
-/// assert_eq!(sums.range(1, 5), None);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sums {
-    /// CRC32 of each MiB, the last of which may be shorter.
-    pub parts: Vec<u32>,
-    /// Length of the blob in bytes.
-    pub len: u64,
-}
-
-impl Sums {
-    /// Sums of a blob in memory.
-    pub fn of(content: &[u8]) -> Self {
-        let border = usize::try_from(BORDER).expect("1 MiB");
-        Self {
-            parts: content.chunks(border).map(crc32fast::hash).collect(),
-            len: content.len() as u64,
-        }
-    }
-
-    /// CRC32 of `len` bytes from `offset` on, if the range begins at a MiB border and ends at one or with the blob.
-    pub fn range(&self, offset: u64, len: u64) -> Option<u32> {
-        let end = offset.checked_add(len).filter(|end| *end <= self.len)?;
-        if !offset.is_multiple_of(BORDER) || !(end.is_multiple_of(BORDER) || end == self.len) {
-            return None;
-        }
-        let first = usize::try_from(offset / BORDER).ok()?;
-        let last = usize::try_from(end.div_ceil(BORDER)).ok()?;
-        let mut sum = crc32fast::Hasher::new();
-        for (index, part) in (first as u64..).zip(self.parts.get(first..last)?) {
-            let part_len = BORDER.min(self.len - index * BORDER);
-            sum.combine(&hasher(*part, part_len));
-        }
-        Some(sum.finalize())
-    }
 }

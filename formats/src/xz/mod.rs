@@ -20,7 +20,7 @@ mod raw;
 mod read;
 
 pub use self::dump::dump;
-pub use self::layout::{BLOCK_MAX, Sums, stream};
+pub use self::layout::{BLOCK_MAX, stream};
 pub use self::read::{Block, Limits, Stream, fuzz, read_stream};
 
 use crate::{Digest, input::InputError};
