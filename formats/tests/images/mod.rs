@@ -2,21 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, Seek as _, SeekFrom, Write as _},
-    path::Path,
+    process::Command,
 };
 
 use bytes::Bytes;
 use formats::{Digest, Layout, extent::Segment, read_at::ReadAt};
+use tempfile::{NamedTempFile, TempPath};
 
 /// Blobs by digest.
 #[derive(Debug, Default)]
-pub struct Blobs(BTreeMap<Digest, Bytes>);
+pub(crate) struct Blobs(BTreeMap<Digest, Bytes>);
 
 impl Blobs {
     /// A layout of one blob: `len` bytes that differ by `seed` and from block to block.
-    pub fn add(&mut self, seed: u32, len: usize) -> Layout {
+    pub(crate) fn add(&mut self, seed: u32, len: usize) -> Layout {
         let word = |index: u32| (index ^ seed << 20).wrapping_mul(0x9e37_79b1).to_le_bytes();
         let mut content: Vec<u8> = (0..).flat_map(word).take(len).collect();
         content.truncate(len);
@@ -24,7 +24,7 @@ impl Blobs {
     }
 
     /// A layout of one blob with this content.
-    pub fn add_bytes(&mut self, content: impl Into<Bytes>) -> Layout {
+    pub(crate) fn add_bytes(&mut self, content: impl Into<Bytes>) -> Layout {
         let content = content.into();
         let digest = Digest::of(&content);
         let mut layout = Layout::new();
@@ -33,13 +33,13 @@ impl Blobs {
         layout
     }
 
-    pub fn collect(&self, layout: &Layout) -> Vec<u8> {
+    pub(crate) fn collect(&self, layout: &Layout) -> Vec<u8> {
         layout.collect(|digest| self.0[digest].clone())
     }
 
-    /// Writes `layout` to a sparse file.
-    pub fn write(&self, layout: &Layout, path: &Path) {
-        let mut file = File::create(path).unwrap();
+    /// `layout` as a sparse file, which is removed when it is dropped.
+    pub(crate) fn write(&self, layout: &Layout) -> TempPath {
+        let (mut file, path) = NamedTempFile::new().unwrap().into_parts();
         for segment in layout.segments(0..layout.len()) {
             match segment {
                 Segment::Bytes(bytes) => file.write_all(&bytes).unwrap(),
@@ -61,10 +61,11 @@ impl Blobs {
             }
         }
         file.set_len(layout.len()).unwrap();
+        path
     }
 
     /// `layout` as a source, without its bytes in memory.
-    pub fn source<'a>(&'a self, layout: &'a Layout) -> Source<'a> {
+    pub(crate) fn source<'a>(&'a self, layout: &'a Layout) -> Source<'a> {
         Source {
             blobs: self,
             layout,
@@ -73,7 +74,7 @@ impl Blobs {
 }
 
 #[derive(Debug)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     blobs: &'a Blobs,
     layout: &'a Layout,
 }
@@ -103,4 +104,13 @@ impl ReadAt for Source<'_> {
         buffer.copy_from_slice(&self.blobs.collect(&part));
         Ok(())
     }
+}
+
+/// Standard output and standard error of a judge that must be content.
+pub(crate) fn verdict(command: &mut Command) -> String {
+    let output = command.env("TZ", "UTC").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}\n{text}");
+    text
 }

@@ -1,0 +1,272 @@
+//! FAT32 volumes before the judges: fsck.fat, mtools, fatfs, and mkfs.fat for the geometry.
+
+mod images;
+mod judges;
+
+use std::{fs, io::Read as _};
+
+use formats::{
+    Layout,
+    fat::{self, Attributes, ClusterSize, Directory, File, Geometry, Volume},
+    read_at::ReadAt as _,
+};
+use images::{Blobs, verdict};
+use judges::judge;
+
+const MIB: u64 = 1 << 20;
+
+fn volume(geometry: Geometry, root: Directory) -> Layout {
+    let volume = Volume {
+        geometry,
+        id: fat::INVARIANT_ID,
+        label: "EFI".parse().unwrap(),
+        label_epoch: fat::INVARIANT_EPOCH,
+        epoch: 1_559_424_892,
+        root,
+    };
+    volume.layout().unwrap()
+}
+
+/// Long names, short names, colliding ones, an empty file, files around the border of a cluster, a directory of several.
+fn root(blobs: &mut Blobs) -> Directory {
+    let mut root = Directory::default();
+    let mut add = |path: &str, seed, len| {
+        let content = blobs.add(seed, len);
+        root.insert(
+            path,
+            File {
+                attributes: Attributes::ARCHIVE,
+                content,
+            },
+        )
+        .unwrap();
+    };
+    add("EFI/BOOT/BOOTX64.EFI", 1, 124_416);
+    add("EFI/Linux/Talos-v1.14.0.efi", 2, 10_000_001);
+    add("loader/loader.conf", 3, 65);
+    add("loader/keys/auto/PK.auth", 4, 1024);
+    add("loader/keys/auto/db.auth", 5, 1023);
+    add("loader/keys/auto/KEK.auth", 6, 1025);
+    add("empty.txt", 7, 0);
+    add("größe: no".replace(':', "").as_str(), 8, 512);
+    for index in 0..300 {
+        add(
+            &format!("many/a file with a long name, number {index}.text"),
+            9 + index,
+            700,
+        );
+    }
+    let content = blobs.add_bytes(vec![0; 32]);
+    let attributes = Attributes::ARCHIVE | Attributes::READ_ONLY;
+    root.insert(
+        "loader/random-seed",
+        File {
+            attributes,
+            content,
+        },
+    )
+    .unwrap();
+    root
+}
+
+fn geometries() -> Vec<Geometry> {
+    let iso = |mib: u64| Geometry::mkfs(mib * MIB, 512, fat::iso_esp_cluster(mib * MIB)).unwrap();
+    let disk = |mib: u64, sector| Geometry::mkfs(mib * MIB, sector, ClusterSize::ByVolume).unwrap();
+    vec![
+        iso(33),
+        iso(66),
+        iso(132),
+        iso(264),
+        iso(600),
+        disk(100, 512),
+        disk(1101, 512),
+        disk(2101, 4096),
+    ]
+}
+
+#[test]
+fn fsck_has_nothing_to_say() {
+    let mut blobs = Blobs::default();
+    let root = root(&mut blobs);
+    for geometry in geometries() {
+        let Some(mut fsck) = judge("fsck.fat") else {
+            return;
+        };
+        let path = blobs.write(&volume(geometry, root.clone()));
+        let text = verdict(fsck.args(["-n", "-v"]).arg(&path));
+        let files = text.lines().last().unwrap();
+        assert!(files.contains("317 files"), "{text}");
+        for complaint in [
+            "differ",
+            "Dirty",
+            "Warning",
+            "WARNING",
+            "Wrong",
+            "incorrect",
+            "nitial",
+            "reclaim",
+        ] {
+            assert!(!text.contains(complaint), "{complaint}: {text}");
+        }
+    }
+}
+
+#[test]
+fn mtools_lists_names_and_copies_contents() {
+    let mut blobs = Blobs::default();
+    let root = root(&mut blobs);
+    let path = blobs.write(&volume(geometries()[1], root.clone()));
+    let (Some(mut mdir), Some(mut mcopy), Some(mut mattrib)) =
+        (judge("mdir"), judge("mcopy"), judge("mattrib"))
+    else {
+        return;
+    };
+    let listing = verdict(mdir.args(["-/", "-b", "-i"]).arg(&path).arg("::"));
+    for name in [
+        "::/EFI/BOOT/BOOTX64.EFI",
+        "::/EFI/Linux/Talos-v1.14.0.efi",
+        "::/loader/keys/auto/db.auth",
+        "::/empty.txt",
+    ] {
+        assert!(
+            listing.lines().any(|line| line == name),
+            "{name}: {listing}"
+        );
+    }
+    assert_eq!(
+        listing
+            .lines()
+            .filter(|line| line.starts_with("::/many/a file"))
+            .count(),
+        300
+    );
+    let attributes = verdict(mattrib.args(["-/", "-i"]).arg(&path).arg("::/loader"));
+    assert!(
+        attributes
+            .lines()
+            .any(|line| line == "  A    R     ::/loader/random-seed"),
+        "{attributes}"
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    verdict(
+        mcopy
+            .args(["-s", "-Q", "-i"])
+            .arg(&path)
+            .arg("::/EFI")
+            .arg("::/loader")
+            .arg("::/many")
+            .arg(folder.path()),
+    );
+    let content = |path: &str| fs::read(folder.path().join(path)).unwrap();
+    let mut expected = |seed, len| {
+        let layout = blobs.add(seed, len);
+        blobs.collect(&layout)
+    };
+    assert_eq!(
+        content("EFI/Linux/Talos-v1.14.0.efi"),
+        expected(2, 10_000_001)
+    );
+    assert_eq!(content("loader/keys/auto/KEK.auth"), expected(6, 1025));
+    assert_eq!(
+        content("many/a file with a long name, number 299.text"),
+        expected(308, 700)
+    );
+}
+
+#[test]
+fn fatfs_and_our_reader_find_the_same() {
+    let mut blobs = Blobs::default();
+    let root = root(&mut blobs);
+    // It reads unbuffered, which takes long on large volumes.
+    for geometry in geometries().into_iter().take(3) {
+        let layout = volume(geometry, root.clone());
+        let contents = fat::read(&blobs.source(&layout), &fat::Limits::default()).unwrap();
+        let path = blobs.write(&layout);
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .unwrap();
+        let theirs = fatfs::FileSystem::new(file, fatfs::FsOptions::new()).unwrap();
+        assert_eq!(theirs.volume_id(), fat::INVARIANT_ID);
+        assert_eq!(
+            theirs.read_volume_label_from_root_dir().unwrap().as_deref(),
+            Some("EFI")
+        );
+        let stats = theirs.stats().unwrap();
+        assert_eq!(stats.total_clusters(), contents.clusters);
+        assert_eq!(stats.free_clusters(), contents.fs_info.unwrap().free.get());
+        for entry in contents
+            .entries
+            .iter()
+            .filter(|entry| !entry.attributes.contains(Attributes::DIRECTORY))
+        {
+            let mut bytes = Vec::new();
+            theirs
+                .root_dir()
+                .open_file(&entry.path)
+                .unwrap()
+                .read_to_end(&mut bytes)
+                .unwrap();
+            let runs = entry.runs.iter().flat_map(|run| {
+                let mut piece = Layout::new();
+                layout
+                    .segments(run.clone())
+                    .for_each(|segment| match segment {
+                        formats::extent::Segment::Blob {
+                            digest,
+                            offset,
+                            len,
+                        } => piece.blob(digest, offset, len),
+                        formats::extent::Segment::Bytes(bytes) => piece.bytes(bytes),
+                        formats::extent::Segment::Zeros(len) => piece.zeros(len),
+                    });
+                blobs.collect(&piece)
+            });
+            assert!(runs.eq(bytes), "{}", entry.path);
+        }
+    }
+}
+
+/// The boot sector and FSInfo of mkfs.fat, but for its boot program, and for FSInfo's hint once files are there.
+#[test]
+fn an_empty_volume_is_that_of_mkfs_fat() {
+    for mib in [33, 100, 257, 300, 505, 1101] {
+        for (sectors, flag) in [(1, "1"), (2, "2"), (8, "8")] {
+            let Ok(geometry) = Geometry::mkfs(mib * MIB, 512, ClusterSize::Sectors(sectors)) else {
+                continue;
+            };
+            let Some(mut mkfs) = judge("mkfs.fat") else {
+                return;
+            };
+            let theirs = tempfile::NamedTempFile::new().unwrap();
+            theirs.as_file().set_len(mib * MIB).unwrap();
+            verdict(
+                mkfs.args(["-F", "32", "-n", "EFI", "--invariant", "-s", flag])
+                    .arg(theirs.path()),
+            );
+            let mut expected = vec![0; usize::try_from(geometry.data_offset()).unwrap() + 64];
+            fs::File::open(theirs.path())
+                .unwrap()
+                .read_exact(&mut expected)
+                .unwrap();
+            let blobs = Blobs::default();
+            let layout = volume(geometry, Directory::default());
+            assert_eq!(layout.len(), mib * MIB);
+            let mut ours = vec![0; expected.len()];
+            blobs.source(&layout).read_at(0, &mut ours).unwrap();
+            let program = |bytes: &mut [u8]| {
+                bytes[0x5a..0x1fe].fill(0);
+                bytes[0xc00 + 0x5a..0xc00 + 0x1fe].fill(0);
+            };
+            program(&mut ours);
+            program(&mut expected);
+            let differing = ours
+                .iter()
+                .zip(&expected)
+                .position(|(ours, theirs)| ours != theirs);
+            assert_eq!(differing, None, "{mib} MiB, {sectors} sectors a cluster");
+        }
+    }
+}
