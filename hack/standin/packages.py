@@ -4,9 +4,10 @@ The machine's own apt configuration is not touched; only the address of its arch
 """
 
 import concurrent.futures
+import contextlib
+import fcntl
 import json
 import os
-import pathlib
 import shutil
 
 from .tools import log, output, run, sha256_file
@@ -37,6 +38,19 @@ PACKAGES = (
     ("bookworm", "raspi-firmware", "amd64"),
     ("bookworm", "tzdata", "all"),
 )
+
+
+@contextlib.contextmanager
+def locked(cache):
+    """Hold the cache: one process downloads and builds, others wait for it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"waiting for another process to leave {cache}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def archive():
@@ -111,45 +125,61 @@ def fetch_suite(cache, suite):
              "sha256": sha256_file(deb)} for (name, arch), deb in apt.download(wanted).items()]
 
 
+def unpacked(cache, record):
+    """Where a .deb is unpacked: a directory named by its digest."""
+    return cache / "packages" / record["sha256"][:32]
+
+
 def unpack(cache, record):
-    """Directory of an unpacked .deb, named by its digest."""
-    target = cache / "packages" / record["sha256"][:32]
+    target = unpacked(cache, record)
     if not target.exists():
         working = target.with_name(f"{target.name}.{os.getpid()}")
         shutil.rmtree(working, ignore_errors=True)
         working.mkdir(parents=True)
         run("dpkg-deb", "-x", cache / "apt" / record["suite"] / "debs" / record["deb"], working)
-        try:
-            working.rename(target)
-        except OSError:
-            shutil.rmtree(working)      # another run was faster
+        working.rename(target)
     return target
+
+
+def remembered(cache, stamp):
+    """The records of a stamp file, if all that they name is still there."""
+    if not stamp.exists():
+        return None
+    records = json.loads(stamp.read_text())
+    return records if all(unpacked(cache, record).exists() for record in records) else None
+
+
+def memorise(stamp, records):
+    working = stamp.with_suffix(".new")
+    working.write_text(json.dumps(records, indent=1))
+    working.rename(stamp)
 
 
 def fetch_one(cache, suite, name, arch):
     """Directory of one more package, fetched the first time it is wanted."""
-    cache = pathlib.Path(cache)
-    stamp = cache / f"{suite}-{name}-{arch}.json"
-    if stamp.exists():
-        record = json.loads(stamp.read_text())
-    else:
-        apt = Apt(cache / "apt" / suite, suite)
-        apt.update()
-        deb = apt.download([(name, arch)])[name, arch]
-        record = {"suite": suite, "deb": deb.name, "sha256": sha256_file(deb)}
-    folder = unpack(cache, record)
-    stamp.write_text(json.dumps(record))
-    return folder
+    with locked(cache):
+        stamp = cache / f"{suite}-{name}-{arch}.json"
+        records = remembered(cache, stamp)
+        if records is None:
+            apt = Apt(cache / "apt" / suite, suite)
+            apt.update()
+            deb = apt.download([(name, arch)])[name, arch]
+            records = [{"suite": suite, "deb": deb.name, "sha256": sha256_file(deb)}]
+            unpack(cache, records[0])
+            memorise(stamp, records)
+        return unpacked(cache, records[0])
 
 
 class Packages:
     """The unpacked packages: `packages[name, arch]` is a directory."""
 
     def __init__(self, cache, update=False):
-        """Take what is cached, or with `update` (and at the first run) what apt offers now."""
-        cache = pathlib.Path(cache)
+        """Take what is cached, or with `update` (and at the first run) what apt offers now.
+
+        The caller holds the cache (`locked`).
+        """
         stamp = cache / "packages.json"
-        records = None if update or not stamp.exists() else json.loads(stamp.read_text())
+        records = None if update else remembered(cache, stamp)
         asked = {(suite, name, arch) for suite, name, arch in PACKAGES}
         if records is None or {(r["suite"], r["name"], r["arch"]) for r in records} != asked:
             with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -159,9 +189,7 @@ class Packages:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             folders = pool.map(lambda record: unpack(cache, record), records)
             self.folders = {(r["name"], r["arch"]): f for r, f in zip(records, folders)}
-        working = stamp.with_suffix(f".{os.getpid()}")
-        working.write_text(json.dumps(records, indent=1))
-        working.rename(stamp)
+        memorise(stamp, records)
         self.lock = "".join(sorted(f"{r['suite']} {r['arch']} {r['deb']} sha256:{r['sha256']}\n"
                                    for r in records))
 
