@@ -391,7 +391,7 @@ fn dense() -> Directory {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_tree_reads_back_as_it_was_written(tree in tree()) {

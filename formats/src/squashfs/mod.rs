@@ -32,8 +32,10 @@ mod dump;
 mod fuzz;
 mod layout;
 mod metadata;
+mod pipeline;
 pub mod raw;
 mod read;
+mod source;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -57,7 +57,7 @@ pub mod flags {
     pub const IDS_STORED: u16 = 0x0800;
 }
 
-/// What an inode is: the basic numbers. The extended forms are [`EXTENDED`] higher.
+/// What an inode is: the basic numbers. The extended forms are [`kind::EXTENDED`] higher.
 pub mod kind {
     /// Directory.
     pub const DIRECTORY: u16 = 1;

@@ -2,17 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::{collections::VecDeque, sync::Mutex, thread};
 
 use zerocopy::IntoBytes;
 
-use super::codec::{Compression, Encoded, Encoder};
+use super::codec::{Compression, Encoder};
 use super::data::{Packing, Run, StoredBlock};
-use super::layout::content;
-use super::raw::{BLOCK_STORED, METADATA_STORED, Superblock};
+use super::pipeline::{Pipeline, Zeros, work};
+use super::raw::{METADATA_STORED, Superblock};
+use super::source::Source;
 use super::tables::{self, Setup};
-use super::tree::{Content, Directory, Tree};
+use super::tree::{Directory, Tree};
 use super::{ALIGNMENT, BLOCK_SIZE};
 use crate::Digest;
 
@@ -206,194 +207,4 @@ fn write_data<R: Read>(
         }
         pipeline.finish()
     })
-}
-
-/// A block to compress and where its result goes.
-type Job = (Vec<u8>, Sender<io::Result<Encoded>>);
-
-/// Compresses what comes until nothing more can come.
-fn work(mut encoder: Encoder, queue: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = queue
-            .lock()
-            .expect("no worker panics while it holds the queue")
-            .recv();
-        let Ok((block, result)) = job else { return };
-        // Nobody listens any more when writing has failed.
-        let _ = result.send(encoder.encode(block));
-    }
-}
-
-/// What to do about a block of nothing but zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Zeros {
-    /// Files may have holes.
-    LeaveOut,
-    /// Fragment blocks may not.
-    Keep,
-}
-
-/// Blocks on their way through the workers into the sink, in the order in which they were pushed.
-struct Pipeline<'a> {
-    jobs: Sender<Job>,
-    /// Results to come; none for a hole.
-    waiting: VecDeque<Option<Receiver<io::Result<Encoded>>>>,
-    room: usize,
-    blocks: Vec<StoredBlock>,
-    position: u64,
-    sink: &'a mut dyn Write,
-}
-
-impl Pipeline<'_> {
-    fn push(&mut self, block: Vec<u8>, zeros: Zeros) -> Result<(), WriteError> {
-        while self.waiting.len() >= self.room {
-            self.write_next()?;
-        }
-        if zeros == Zeros::LeaveOut && block.iter().all(|byte| *byte == 0) {
-            self.waiting.push_back(None);
-            return Ok(());
-        }
-        let (sender, receiver) = channel();
-        self.jobs
-            .send((block, sender))
-            .expect("workers outlive the pipeline");
-        self.waiting.push_back(Some(receiver));
-        Ok(())
-    }
-
-    /// Waits for the oldest block and writes it.
-    fn write_next(&mut self) -> Result<(), WriteError> {
-        let start = self.position;
-        let Some(waiting) = self.waiting.pop_front() else {
-            return Ok(());
-        };
-        let Some(result) = waiting else {
-            self.blocks.push(StoredBlock { start, word: 0 });
-            return Ok(());
-        };
-        let encoded = result
-            .recv()
-            .expect("workers answer every job")
-            .map_err(WriteError::Compressor)?;
-        self.sink
-            .write_all(&encoded.bytes)
-            .map_err(WriteError::Sink)?;
-        let len = u32::try_from(encoded.bytes.len()).expect("at most a block");
-        self.position += u64::from(len);
-        let word = if encoded.stored {
-            len | BLOCK_STORED
-        } else {
-            len
-        };
-        self.blocks.push(StoredBlock { start, word });
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<(Vec<StoredBlock>, u64), WriteError> {
-        while !self.waiting.is_empty() {
-            self.write_next()?;
-        }
-        Ok((self.blocks, self.position))
-    }
-}
-
-/// The content of one file, being read.
-struct Source<'a, R> {
-    tree: &'a Tree<'a>,
-    index: usize,
-    reader: Reader<'a, R>,
-    len: u64,
-    left: u64,
-}
-
-enum Reader<'a, R> {
-    Inline(&'a [u8]),
-    Blob(R),
-}
-
-impl<R: Read> Read for Reader<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Inline(bytes) => bytes.read(buffer),
-            Self::Blob(reader) => reader.read(buffer),
-        }
-    }
-}
-
-impl<'a, R: Read> Source<'a, R> {
-    fn open(
-        tree: &'a Tree<'a>,
-        index: usize,
-        open: &mut impl FnMut(&Digest) -> io::Result<R>,
-    ) -> Result<Self, WriteError> {
-        let content = content(tree, index);
-        let reader = match content {
-            Content::Inline(bytes) => Reader::Inline(bytes),
-            Content::Blob { digest, .. } => {
-                Reader::Blob(open(digest).map_err(|source| WriteError::Content {
-                    path: tree.path(index),
-                    source,
-                })?)
-            }
-        };
-        let len = content.len();
-        Ok(Self {
-            tree,
-            index,
-            reader,
-            len,
-            left: len,
-        })
-    }
-
-    /// The next block of the file: full ones, then perhaps a shorter one.
-    fn next_block(&mut self) -> Result<Option<Vec<u8>>, WriteError> {
-        if self.left == 0 {
-            self.expect_end()?;
-            return Ok(None);
-        }
-        let mut block = Vec::with_capacity(BLOCK_SIZE as usize);
-        self.fill(&mut block, self.left.min(u64::from(BLOCK_SIZE)))?;
-        Ok(Some(block))
-    }
-
-    /// The whole of a file that is less than a block.
-    fn append_to(&mut self, block: &mut Vec<u8>) -> Result<(), WriteError> {
-        self.fill(block, self.left)?;
-        self.expect_end()
-    }
-
-    fn fill(&mut self, block: &mut Vec<u8>, len: u64) -> Result<(), WriteError> {
-        let read = (&mut self.reader).take(len).read_to_end(block);
-        let read = read.map_err(|source| self.unreadable(source))?;
-        self.left -= read as u64;
-        if read as u64 == len {
-            Ok(())
-        } else {
-            Err(self.wrong_length())
-        }
-    }
-
-    fn expect_end(&mut self) -> Result<(), WriteError> {
-        let mut more = Vec::new();
-        let read = (&mut self.reader).take(1).read_to_end(&mut more);
-        match read.map_err(|source| self.unreadable(source))? {
-            0 => Ok(()),
-            _ => Err(self.wrong_length()),
-        }
-    }
-
-    fn unreadable(&self, source: io::Error) -> WriteError {
-        WriteError::Content {
-            path: self.tree.path(self.index),
-            source,
-        }
-    }
-
-    fn wrong_length(&self) -> WriteError {
-        WriteError::Length {
-            path: self.tree.path(self.index),
-            expected: self.len,
-        }
-    }
 }

@@ -9,6 +9,7 @@ mod xattr;
 use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
+use bytes::Bytes;
 use zerocopy::FromBytes;
 
 use super::raw::{Compressor, Fragment, MAGIC, NO_TABLE, Superblock};
@@ -31,6 +32,12 @@ impl ReadAt for [u8] {
             .ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(bytes);
         Ok(())
+    }
+}
+
+impl ReadAt for Bytes {
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_exact_at(offset, buffer)
     }
 }
 
