@@ -52,7 +52,7 @@ impl FromStr for Label {
         let mut label = [b' '; 11];
         match label.get_mut(..text.len()) {
             Some(start) if text.bytes().all(valid) && !text.trim().is_empty() => {
-                start.copy_from_slice(text.as_bytes())
+                start.copy_from_slice(text.as_bytes());
             }
             _ => return Err(Error::Label(text.to_owned())),
         }
@@ -183,7 +183,7 @@ impl Volume {
         for (_, child) in &directory.children {
             match child {
                 Planned::Directory(inner) => {
-                    self.push_directory(layout, inner, Some(parent), stamps)
+                    self.push_directory(layout, inner, Some(parent), stamps);
                 }
                 Planned::File {
                     first, file, path, ..
@@ -434,7 +434,7 @@ impl Stamp {
         let wide = u16::from;
         Ok(Self {
             time: U16::new(
-                wide(civil.hour) << 11 | wide(civil.minute) << 5 | wide(civil.second) / 2,
+                wide(civil.hour) << 11 | wide(civil.minute) << 5 | (wide(civil.second) / 2),
             ),
             date: U16::new(year << 9 | wide(civil.month) << 5 | wide(civil.day)),
         })

@@ -189,7 +189,7 @@ pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents
         Some(block) => catalog(source, block)?,
         None => Vec::new(),
     };
-    let mut volumes = vec![Walk::volume(source, limits, 0, descriptors.primary)?];
+    let mut volumes = vec![Walk::volume(source, limits, 0, &descriptors.primary)?];
     let mbr =
         Mbr::read_from_bytes(&fetch(source, 0, size_of::<Mbr>())?).expect("read as many bytes");
     let mbr = Some(mbr).filter(|mbr| mbr.signature == mbr::SIGNATURE);
@@ -200,7 +200,7 @@ pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents
         && start.is_multiple_of(4)
         && let Ok(second) = Descriptors::read(source, base, limits)
     {
-        volumes.push(Walk::volume(source, limits, base, second.primary)?);
+        volumes.push(Walk::volume(source, limits, base, &second.primary)?);
     }
     Ok(Contents {
         mbr,
@@ -312,7 +312,7 @@ impl<'a, R: ReadAt + ?Sized> Walk<'a, R> {
         source: &'a R,
         limits: &'a Limits,
         base: u32,
-        descriptor: PrimaryVolumeDescriptor,
+        descriptor: &PrimaryVolumeDescriptor,
     ) -> Result<Volume, ReadError> {
         let left = limits.directories_len;
         let mut walk = Self {
@@ -338,7 +338,7 @@ impl<'a, R: ReadAt + ?Sized> Walk<'a, R> {
         entries.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
         Ok(Volume {
             base,
-            descriptor,
+            descriptor: *descriptor,
             entries,
         })
     }
