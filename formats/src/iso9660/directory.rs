@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::{
-    plan::{Child, Folder, Tree},
+    planned::{Child, Folder, Tree},
     raw::{BLOCK_LEN, Both16, Both32, DIRECTORY, MAX_EXTENT, MULTI_EXTENT, RecordHead, ShortDate},
     rock_ridge::{self, SystemUse, file_type},
 };
