@@ -1,7 +1,13 @@
 //! FAT32 volumes before the judges: fsck.fat, mtools, fatfs, and mkfs.fat for the geometry.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 mod images;
-mod judges;
+pub mod judges;
 
 use std::{fs, io::Read as _};
 

@@ -1,7 +1,13 @@
 //! The golden reports of two UEFI images, field by field, against images of files of the same lengths.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 mod images;
-mod judges;
+pub mod judges;
 
 use formats::{
     fat::{self, Attributes},

@@ -1,7 +1,13 @@
 //! ISO 9660 images before the judges: xorriso, isoinfo, sfdisk, bsdtar, hadris-iso.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
 mod images;
-mod judges;
+pub mod judges;
 
 use std::{fs, io::Read as _, path::Path};
 
@@ -310,7 +316,7 @@ fn hadris_iso_reads_the_same_tree() {
     for entry in files {
         let mut bytes = Vec::new();
         let mut file = volume
-            .open(&format!("/{}", entry.path), OpenOptions::new().read())
+            .open(format!("/{}", entry.path), OpenOptions::new().read())
             .unwrap();
         file.read_to_end(&mut bytes).unwrap();
         let range = |run: &std::ops::Range<u64>| {

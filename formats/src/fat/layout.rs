@@ -8,8 +8,8 @@ use zerocopy::{
 };
 
 use super::{
-    Attributes, Directory, Error, File, Geometry, Node,
-    names::{self, Name},
+    Attributes, Directory, Error, Geometry, names,
+    plan::{Clusters, Planned, PlannedDirectory},
     raw::{
         BootSector, DirectoryEntry, END_OF_CHAIN, END_OF_CHAIN_MIN, ENTRY_LEN, FIRST_CLUSTER,
         FIRST_ENTRIES, FsInfo, LAST_LONG_ENTRY, LONG_ENTRY_UNITS, LongNameEntry, MEDIA, SIGNATURE,
@@ -31,8 +31,6 @@ const JUMP: [u8; 3] = [0xeb, 0x58, 0x90];
 const BOOT_CODE: [u8; 4] = [0xcd, 0x18, 0xeb, 0xfe];
 const FS_INFO_SECTOR: u16 = 1;
 const BACKUP_BOOT_SECTOR: u16 = 6;
-/// Slots of the largest directory.
-const MAX_SLOTS: usize = 65_536;
 /// Chains of fewer words are cheaper inline than as extents of their own.
 const INLINE_CHAIN: u32 = 16;
 
@@ -52,7 +50,7 @@ impl FromStr for Label {
         let mut label = [b' '; 11];
         match label.get_mut(..text.len()) {
             Some(start) if text.bytes().all(valid) && !text.trim().is_empty() => {
-                start.copy_from_slice(text.as_bytes())
+                start.copy_from_slice(text.as_bytes());
             }
             _ => return Err(Error::Label(text.to_owned())),
         }
@@ -183,7 +181,7 @@ impl Volume {
         for (_, child) in &directory.children {
             match child {
                 Planned::Directory(inner) => {
-                    self.push_directory(layout, inner, Some(parent), stamps)
+                    self.push_directory(layout, inner, Some(parent), stamps);
                 }
                 Planned::File {
                     first, file, path, ..
@@ -247,122 +245,6 @@ impl Volume {
             slots.extend_from_slice(entry.as_bytes());
         }
         slots
-    }
-}
-
-/// Numbers clusters in order.
-struct Clusters {
-    cluster_len: u64,
-    /// May run past 32 bits: then nothing fits, which is found out at the end.
-    next: u64,
-}
-
-impl Clusters {
-    /// The first of the clusters for `len` bytes (0 for none), and how many.
-    fn take(&mut self, len: u64) -> (u32, u32) {
-        let (first, count) = (self.next, len.div_ceil(self.cluster_len));
-        self.next += count;
-        let narrow = |value| u32::try_from(value).unwrap_or(u32::MAX);
-        if count == 0 {
-            (0, 0)
-        } else {
-            (narrow(first), narrow(count))
-        }
-    }
-}
-
-/// A directory whose clusters are known.
-struct PlannedDirectory<'a> {
-    path: String,
-    first: u32,
-    clusters: u32,
-    slots: usize,
-    children: Vec<(Name, Planned<'a>)>,
-}
-
-enum Planned<'a> {
-    Directory(PlannedDirectory<'a>),
-    File {
-        path: String,
-        first: u32,
-        clusters: u32,
-        len: u32,
-        file: &'a File,
-    },
-}
-
-impl<'a> PlannedDirectory<'a> {
-    /// `own_slots`: the label of the root directory, or `.` and `..` of the others.
-    fn new(
-        directory: &'a Directory,
-        path: String,
-        own_slots: usize,
-        clusters: &mut Clusters,
-    ) -> Result<Self, Error> {
-        let names = names::of_directory(directory.entries().map(|(name, _)| name));
-        let long_slots = |name: &Name| {
-            name.long
-                .as_ref()
-                .map_or(0, |long| long.len().div_ceil(LONG_ENTRY_UNITS))
-        };
-        let slots = own_slots + names.iter().map(|name| 1 + long_slots(name)).sum::<usize>();
-        if slots > MAX_SLOTS {
-            return Err(Error::DirectoryTooLarge {
-                path,
-                slots,
-                max: MAX_SLOTS,
-            });
-        }
-        let (first, count) = clusters.take((slots * ENTRY_LEN) as u64);
-        let mut children = Vec::with_capacity(names.len());
-        for (short, (name, node)) in names.into_iter().zip(directory.entries()) {
-            let path = if path.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{path}/{name}")
-            };
-            let child = match node {
-                Node::Directory(inner) => Planned::Directory(Self::new(inner, path, 2, clusters)?),
-                Node::File(file) => {
-                    let (first, count) = clusters.take(file.content.len());
-                    let Ok(len) = u32::try_from(file.content.len()) else {
-                        return Err(Error::FileTooLarge {
-                            path,
-                            len: file.content.len(),
-                        });
-                    };
-                    Planned::File {
-                        path,
-                        first,
-                        clusters: count,
-                        len,
-                        file,
-                    }
-                }
-            };
-            children.push((short, child));
-        }
-        Ok(Self {
-            path,
-            first,
-            clusters: count,
-            slots,
-            children,
-        })
-    }
-
-    /// First cluster and count of everything below, in the order of their numbers.
-    fn chains(&self, chains: &mut Vec<(u32, u32)>) {
-        chains.push((self.first, self.clusters));
-        for (_, child) in &self.children {
-            match child {
-                Planned::Directory(inner) => inner.chains(chains),
-                Planned::File { clusters: 0, .. } => {}
-                Planned::File {
-                    first, clusters, ..
-                } => chains.push((*first, *clusters)),
-            }
-        }
     }
 }
 
@@ -434,7 +316,7 @@ impl Stamp {
         let wide = u16::from;
         Ok(Self {
             time: U16::new(
-                wide(civil.hour) << 11 | wide(civil.minute) << 5 | wide(civil.second) / 2,
+                wide(civil.hour) << 11 | wide(civil.minute) << 5 | (wide(civil.second) / 2),
             ),
             date: U16::new(year << 9 | wide(civil.month) << 5 | wide(civil.day)),
         })

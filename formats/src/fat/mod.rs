@@ -35,10 +35,12 @@
 //! Out of scope: FAT12 and FAT16, writing into an existing volume, a boot program.
 
 mod attributes;
+mod chains;
 mod dump;
 mod geometry;
 mod layout;
 mod names;
+mod plan;
 mod raw;
 mod read;
 #[cfg(test)]

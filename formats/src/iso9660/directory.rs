@@ -3,7 +3,7 @@
 use zerocopy::IntoBytes;
 
 use super::{
-    plan::{Child, Folder, Tree},
+    planned::{Child, Folder, Tree},
     raw::{BLOCK_LEN, Both16, Both32, DIRECTORY, MAX_EXTENT, MULTI_EXTENT, RecordHead, ShortDate},
     rock_ridge::{self, SystemUse, file_type},
 };
@@ -24,6 +24,10 @@ pub(super) struct Blocks {
     pub(super) continued: Vec<u8>,
 }
 
+/// A block, as the length of records is counted.
+const RECORDS_BLOCK: u32 = 2048;
+const _: () = assert!(RECORDS_BLOCK as usize == BLOCK_LEN);
+
 /// Renders the directory `folder` of `tree`. Its length does not depend on any address, so the planner asks it for lengths
 /// before there are addresses.
 pub(super) fn blocks(tree: &Tree, folder: &Folder, view: View, date: ShortDate) -> Blocks {
@@ -38,7 +42,7 @@ pub(super) fn blocks(tree: &Tree, folder: &Folder, view: View, date: ShortDate) 
     // Continuation areas lie in the blocks after the records.
     let areas = directory(folder)
         .block
-        .wrapping_add(folder.records_len / BLOCK_LEN as u32);
+        .wrapping_add(folder.records_len / RECORDS_BLOCK);
     let own = if folder.is_root() {
         SystemUse::root(mode(folder), date)
     } else {

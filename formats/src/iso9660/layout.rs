@@ -5,7 +5,8 @@ use zerocopy::{FromZeros, IntoBytes, big_endian, little_endian::U32};
 use super::{
     Catalog, Directory, Error, MAX_LONG_ID, MAX_VOLUME_ID, Plan,
     directory::{self, Order, View},
-    plan::{self, CYLINDER, Content, Set, Tree},
+    plan::{self, CYLINDER, Set},
+    planned::{Content, Tree},
     raw::{
         BLOCK, BootRecord, Both16, Both32, EL_TORITO, LongDate, PrimaryVolumeDescriptor,
         STANDARD_ID, ShortDate, kind,

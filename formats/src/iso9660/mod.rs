@@ -23,12 +23,14 @@ mod dump;
 mod layout;
 mod names;
 mod plan;
+mod planned;
 mod raw;
 mod read;
 mod rock_ridge;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 
 pub use self::{
     catalog::{BootEntry, BootImage, CATALOG_NAME, Catalog, LoadSectors, Platform},

@@ -59,9 +59,9 @@ impl SystemUse {
             .map(|len| u8::try_from(len).expect("short"));
         let mut payload = lens.to_vec();
         payload.push(1);
-        [ER_ID, ER_DESCRIPTION, ER_SOURCE]
-            .iter()
-            .for_each(|text| payload.extend_from_slice(text.as_bytes()));
+        for text in [ER_ID, ER_DESCRIPTION, ER_SOURCE] {
+            payload.extend_from_slice(text.as_bytes());
+        }
         Self {
             inline,
             continued: entry(*b"ER", &payload),
@@ -252,7 +252,7 @@ pub(super) fn parse(area: &[u8]) -> Parsed {
                 }
             }
             (b"NM", [flags, text @ ..]) if flags & (CURRENT | PARENT) == 0 => {
-                name.get_or_insert_default().extend(text)
+                name.get_or_insert_default().extend(text);
             }
             (b"SL", [_, components @ ..]) => target.get_or_insert_default().add(components),
             _ => {}
