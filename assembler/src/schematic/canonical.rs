@@ -1,6 +1,6 @@
 //! The text that is stored and hashed: fields in a fixed order, without what is empty (spec/http.md 1.1 and 1.4).
 
-use super::{Bootloader, Customization, Id, Overlay, Schematic, SecureBoot, Value};
+use super::{Bootloader, Customization, Error, Id, Overlay, Schematic, SecureBoot, Value};
 use crate::yaml;
 
 /// A map under construction.
@@ -33,11 +33,21 @@ impl From<Fields> for Value {
 impl Schematic {
     /// The canonical form: YAML, UTF-8, ending in one line feed.
     pub fn canonical(&self) -> Vec<u8> {
+        yaml::emit(&self.to_value()).into_bytes()
+    }
+
+    /// Refuses a schematic that is too long to be kept. Indentation can make any text a hundred times longer.
+    pub(super) fn check_canonical(&self, limit: usize) -> Result<(), Error> {
+        let written = yaml::emit_within(&self.to_value(), limit);
+        written.map(drop).ok_or(Error::TooLong(limit))
+    }
+
+    fn to_value(&self) -> Value {
         let mut fields = Fields::default();
         fields.put_if(!self.owner.is_empty(), "owner", &self.owner);
         fields.put_map("overlay", self.overlay.fields());
         fields.put("customization", self.customization.fields());
-        yaml::emit(&fields.into()).into_bytes()
+        fields.into()
     }
 
     /// The name of the schematic.

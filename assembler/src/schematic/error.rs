@@ -11,6 +11,9 @@ pub enum Error {
     /// The document is not a schematic. The text is the one users know.
     #[error(transparent)]
     Invalid(#[from] yaml::Error),
+    /// It is too long to be kept.
+    #[error("schematic is longer than {0} bytes in its canonical form")]
+    TooLong(usize),
     /// It names an owner, and there are no accounts.
     #[error("owner field is only supported in Enterprise edition")]
     Owner,
@@ -47,7 +50,7 @@ impl Error {
     /// What answer the error calls for.
     pub fn kind(&self) -> Kind {
         match self {
-            Error::Invalid(_) | Error::Owner => Kind::BadRequest,
+            Error::Invalid(_) | Error::TooLong(_) | Error::Owner => Kind::BadRequest,
             Error::NotFound(_) => Kind::NotFound,
             Error::Io {
                 kind: io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded,

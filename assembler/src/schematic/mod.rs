@@ -24,6 +24,8 @@ use bstr::BString;
 pub use crate::yaml::{Limits, Value};
 pub use error::Error;
 pub use id::Id;
+#[doc(hidden)]
+pub use parse::fuzz;
 
 /// A customization document. The order of fields is the order of the canonical form.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -11,13 +11,20 @@ type Fielded = Result<Known, yaml::Error>;
 impl Schematic {
     /// Reads a schematic, as YAML or JSON, within [`Limits::DEFAULT`].
     ///
-    /// An owner is read, but see [`Schematic::check_owner`].
+    /// Its canonical form is one that [`Schematic::parse_stored`] takes. An owner is read, but see
+    /// [`Schematic::check_owner`].
     pub fn parse(input: &[u8]) -> Result<Schematic, Error> {
-        Schematic::parse_within(input, &Limits::DEFAULT)
+        let schematic = Schematic::parse_within(input, &Limits::DEFAULT)?;
+        schematic.check_canonical(Limits::WRITTEN.bytes)?;
+        Ok(schematic)
     }
 
-    /// Reads a schematic within other limits.
-    pub fn parse_within(input: &[u8], limits: &Limits) -> Result<Schematic, Error> {
+    /// Reads a canonical form, within [`Limits::WRITTEN`].
+    pub fn parse_stored(canonical: &[u8]) -> Result<Schematic, Error> {
+        Schematic::parse_within(canonical, &Limits::WRITTEN)
+    }
+
+    fn parse_within(input: &[u8], limits: &Limits) -> Result<Schematic, Error> {
         let document = Document::parse(input, limits)?;
         let mut decoder = Decoder::strict(&document, limits);
         let mut schematic = Schematic::default();
@@ -189,5 +196,25 @@ fn texts(d: &mut Decoder<'_>, id: NodeId) -> Result<Option<Vec<BString>>, yaml::
 fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
+    }
+}
+
+/// What the fuzz target `schematic` checks; it says what that is.
+#[doc(hidden)]
+pub fn fuzz(data: &[u8]) {
+    let Ok(schematic) = Schematic::parse(data) else {
+        return;
+    };
+    let canonical = schematic.canonical();
+    let text = str::from_utf8(&canonical).expect("the canonical form is UTF-8");
+    assert!(text.ends_with('\n'), "{text:?}");
+    if let Ok(again) = Schematic::parse_stored(&canonical) {
+        let again = again.canonical();
+        assert_eq!(
+            again,
+            canonical,
+            "{text:?} became {:?}",
+            BString::from(again.clone())
+        );
     }
 }

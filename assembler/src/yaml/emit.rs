@@ -21,16 +21,13 @@ const BINARY: &str = "!!binary";
 
 /// Writes a value as a document. The order of maps is kept.
 pub fn emit(value: &Value) -> String {
-    let mut emitter = Emitter {
-        out: String::new(),
-        column: 0,
-        fresh: true,
-    };
-    emitter.node(value, Place::Root);
-    if emitter.column > 0 {
-        emitter.line_feed();
-    }
-    emitter.out
+    Emitter::document(value, usize::MAX).out
+}
+
+/// Writes a value as a document, unless that takes more than so many bytes; it is not written to its end then.
+pub fn emit_within(value: &Value, limit: usize) -> Option<String> {
+    let emitter = Emitter::document(value, limit);
+    (!emitter.is_full()).then_some(emitter.out)
 }
 
 /// Where a node stands.
@@ -68,10 +65,32 @@ struct Emitter {
     column: usize,
     /// Nothing but indicators of blocks stands on the line: another block may begin there.
     fresh: bool,
+    limit: usize,
 }
 
 impl Emitter {
+    fn document(value: &Value, limit: usize) -> Emitter {
+        let mut emitter = Emitter {
+            out: String::new(),
+            column: 0,
+            fresh: true,
+            limit,
+        };
+        emitter.node(value, Place::Root);
+        if emitter.column > 0 {
+            emitter.line_feed();
+        }
+        emitter
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.len() > self.limit
+    }
+
     fn node(&mut self, value: &Value, place: Place) {
+        if self.is_full() {
+            return;
+        }
         match value {
             Value::List(items) if items.is_empty() => self.word("[]"),
             Value::Map(pairs) if pairs.is_empty() => self.word("{}"),
@@ -185,6 +204,9 @@ impl Emitter {
         self.line_feed();
         let mut broken = true;
         for c in text.chars() {
+            if self.is_full() {
+                return;
+            }
             if c == '\n' {
                 self.line_feed();
                 broken = true;

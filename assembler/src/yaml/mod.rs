@@ -40,7 +40,7 @@ mod tests;
 pub use decode::Decoder;
 pub use decode_map::Known;
 pub use document::{Document, Kind, Node, NodeId};
-pub use emit::emit;
+pub use emit::{emit, emit_within};
 pub use error::Error;
 pub use order::sort_keys;
 pub use value::Value;
@@ -68,6 +68,13 @@ impl Limits {
         nodes: 20_000,
         expanded: 4 << 20,
         errors: 100,
+    };
+
+    /// The limits of what was written here: longer than what was read, since aliases are gone and lines are indented.
+    pub const WRITTEN: Limits = Limits {
+        bytes: 4 << 20,
+        nodes: 2 * Limits::DEFAULT.nodes,
+        ..Limits::DEFAULT
     };
 }
 
