@@ -222,19 +222,17 @@ async fn layouts_written_by_skopeo_are_read() {
     has_the_same_images(&OciLayout::archive(below("again.tar")), &release, &names).await;
 }
 
-#[tokio::test]
-async fn a_registry_with_its_own_authority_is_trusted_when_told_so() {
-    if !has_judge("docker-registry") || !has_judge("openssl") {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let [key, certificate] = ["key.pem", "ca.pem"].map(|name| directory.path().join(name));
+/// Makes a certificate, and its key beside it.
+fn openssl(certificate: &Path, arguments: &[&str]) {
     let made = Command::new("openssl")
-        .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=test".split(' '))
-        .args(["-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
-        .arg(&key)
+        .args(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30".split(' '),
+        )
+        .args(arguments)
+        .arg("-keyout")
+        .arg(certificate.with_extension("key"))
         .arg("-out")
-        .arg(&certificate)
+        .arg(certificate)
         .output()
         .unwrap();
     assert!(
@@ -242,6 +240,32 @@ async fn a_registry_with_its_own_authority_is_trusted_when_told_so() {
         "{}",
         String::from_utf8_lossy(&made.stderr)
     );
+}
+
+#[tokio::test]
+async fn a_registry_with_its_own_authority_is_trusted_when_told_so() {
+    if !has_judge("docker-registry") || !has_judge("openssl") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let [authority, certificate] = ["ca", "server"].map(|name| directory.path().join(name));
+    openssl(&authority, &["-subj", "/CN=authority"]);
+    let signed_by = authority.to_str().unwrap();
+    let signing_key = format!("{signed_by}.key");
+    let address = "subjectAltName=IP:127.0.0.1";
+    let leaf = [
+        "-subj",
+        "/CN=server",
+        "-addext",
+        address,
+        "-addext",
+        "basicConstraints=CA:FALSE",
+    ];
+    openssl(
+        &certificate,
+        &[&leaf[..], &["-CA", signed_by, "-CAkey", &signing_key]].concat(),
+    );
+    let key = certificate.with_extension("key");
     let tls = format!(
         ", tls: {{certificate: {}, key: {}}}",
         certificate.display(),
@@ -258,7 +282,7 @@ async fn a_registry_with_its_own_authority_is_trusted_when_told_so() {
     );
 
     let options = RegistryOptions {
-        ca: Some(certificate),
+        ca: Some(authority),
         ..quick()
     };
     let registry = Registry::new(&judge.host, None, options).unwrap();
