@@ -192,6 +192,12 @@ impl Client {
     ) -> Result<Document, Cause> {
         retry(&self.options, || async {
             let mut response = self.once(ask, scope).await?;
+            // The limit is for what was asked for; a refusal may be longer.
+            let limit = if response.status().is_success() {
+                limit
+            } else {
+                limit.max(MAX_ERROR_LEN)
+            };
             Ok(Document {
                 status: response.status(),
                 url: response.url().clone(),

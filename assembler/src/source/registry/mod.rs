@@ -151,24 +151,20 @@ impl Registry {
             return Err(Cause::UnknownTag);
         }
         let head = self.manifest_document(Method::HEAD, scope, tag).await;
-        if let Ok(head) = &head
-            && head.status == StatusCode::OK
-            && let Some(digest) = head.headers.get(DOCKER_CONTENT_DIGEST)
-            && let Some(digest) = digest.to_str().ok().and_then(|text| text.parse().ok())
-        {
-            return Ok(digest);
+        match head {
+            Ok(head) => {
+                let digest = head
+                    .headers
+                    .get(DOCKER_CONTENT_DIGEST)
+                    .filter(|_| head.status == StatusCode::OK);
+                if let Some(digest) = digest.and_then(|text| text.to_str().ok()?.parse().ok()) {
+                    return Ok(digest);
+                }
+            }
+            Err(Cause::Denied { .. }) => {}
+            Err(cause) => return Err(cause),
         }
-        // HEAD has no body to explain itself, some registries do not know it, others leave the digest out: GET decides,
-        // unless the trouble was not with the request.
-        if let Err(
-            cause @ (Cause::Connection { .. }
-            | Cause::Timeout { .. }
-            | Cause::Realm { .. }
-            | Cause::Settings(_)),
-        ) = head
-        {
-            return Err(cause);
-        }
+        // HEAD has no body to explain itself, some registries do not know it, others leave the digest out: GET decides.
         let answer = self.manifest_document(Method::GET, scope, tag).await?;
         match answer.status {
             StatusCode::OK => Ok(Digest::of(Manifest::new(answer.bytes)?.bytes)),
