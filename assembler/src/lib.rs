@@ -4,3 +4,6 @@ pub mod blobs;
 pub mod error;
 pub mod read;
 pub mod schematic;
+pub mod source;
+pub mod store;
+pub mod yaml;

@@ -1,10 +1,29 @@
 //! Schematics: what a user wants of an image, posted once and named by the hash of its canonical form (spec/http.md 1).
 //!
 //! Texts are byte strings: YAML's `!!binary` can put any byte into them.
+//!
+//! - [`Schematic::parse`] reads what a user posted, and what was stored.
+//! - [`Schematic::canonical`] is the text that is stored and hashed: posting it again gives the same [`Id`].
+//! - [`store::Store`] keeps schematics by their ID.
+//!
+//! Whether extensions, overlays and versions exist is not asked here: a schematic outlives all of them.
+
+mod canonical;
+mod error;
+mod id;
+mod parse;
+pub mod store;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use bstr::BString;
+
+pub use crate::yaml::{Limits, Value};
+pub use error::Error;
+pub use id::Id;
 
 /// A customization document. The order of fields is the order of the canonical form.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -79,23 +98,18 @@ pub enum Bootloader {
     Grub,
 }
 
-/// A value of the free-form overlay options.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// `null`.
-    Null,
-    /// A boolean.
-    Bool(bool),
-    /// An integer that fits 128 bits (64 bits, signed or unsigned, in practice).
-    Integer(i128),
-    /// A floating-point number.
-    Float(f64),
-    /// A point in time, as RFC 3339 text.
-    Timestamp(String),
-    /// A text.
-    Text(BString),
-    /// A list.
-    List(Vec<Value>),
-    /// A map; keys of nested maps may be any scalar.
-    Map(Vec<(Value, Value)>),
+impl Bootloader {
+    /// All of them, as they are written.
+    pub const ALL: [(Bootloader, &str); 4] = [
+        (Bootloader::None, "none"),
+        (Bootloader::DualBoot, "dual-boot"),
+        (Bootloader::SdBoot, "sd-boot"),
+        (Bootloader::Grub, "grub"),
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        let (_, name) = Bootloader::ALL[self as usize];
+        name
+    }
 }

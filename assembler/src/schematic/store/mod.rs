@@ -1,0 +1,1 @@
+//! Where schematics are kept.

@@ -1,0 +1,125 @@
+//! Checksums of a blob that formats need and that combine: known once, never computed on the way of a request.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
+use formats::Digest;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Bytes covered by one checksum; the last may cover fewer.
+pub const UNIT: u64 = 1 << 20;
+
+/// CRC-32 (IEEE, as in xz and gzip) of each [`UNIT`] of a blob.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// The blob's length in bytes.
+    pub len: u64,
+    /// One value a unit, in order.
+    pub crc32: Vec<u32>,
+}
+
+impl Sums {
+    /// The CRC-32 of `len` bytes from `offset` on, when both ends lie on borders of units (or at the blob's end).
+    pub fn crc32(&self, offset: u64, len: u64) -> Option<u32> {
+        let end = offset.checked_add(len)?;
+        let on_border = |position: u64| position.is_multiple_of(UNIT) || position == self.len;
+        if end > self.len || !on_border(offset) || !on_border(end) {
+            return None;
+        }
+        let (first, last) = (
+            usize::try_from(offset / UNIT).ok()?,
+            usize::try_from(end.div_ceil(UNIT)).ok()?,
+        );
+        let mut whole = crc32fast::Hasher::new();
+        let mut position = offset;
+        for crc in self.crc32.get(first..last)? {
+            let unit = UNIT.min(end - position);
+            whole.combine(&crc32fast::Hasher::new_with_initial_len(*crc, unit));
+            position += unit;
+        }
+        Some(whole.finalize())
+    }
+}
+
+/// Computes [`Sums`] while a blob is written.
+#[derive(Debug, Default)]
+pub(super) struct SumsBuilder {
+    sums: Sums,
+    unit: crc32fast::Hasher,
+}
+
+impl SumsBuilder {
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = UNIT - self.sums.len % UNIT;
+            let take = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+            let (now, later) = bytes.split_at(take);
+            self.unit.update(now);
+            self.sums.len += take as u64;
+            if self.sums.len.is_multiple_of(UNIT) {
+                self.sums
+                    .crc32
+                    .push(std::mem::take(&mut self.unit).finalize());
+            }
+            bytes = later;
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Sums {
+        if !self.sums.len.is_multiple_of(UNIT) {
+            self.sums.crc32.push(self.unit.finalize());
+        }
+        self.sums
+    }
+}
+
+/// Reads a file whole for its SHA-256.
+pub(super) fn digest_of(file: &File) -> io::Result<Digest> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut offset = 0;
+    loop {
+        let len = file.read_at(&mut buffer, offset)?;
+        if len == 0 {
+            return Ok(Digest::finish(hasher));
+        }
+        hasher.update(&buffer[..len]);
+        offset += len as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_on_borders_combine() {
+        let content: Vec<u8> = (0..(5 << 19) + 7u32)
+            .map(|index| u8::try_from(index % 253).unwrap())
+            .collect();
+        let mut builder = SumsBuilder::default();
+        content
+            .chunks(100_003)
+            .for_each(|chunk| builder.update(chunk));
+        let sums = builder.finish();
+        let len = content.len() as u64;
+        for (offset, end) in [
+            (0, len),
+            (UNIT, len),
+            (0, UNIT),
+            (UNIT, 2 * UNIT),
+            (2 * UNIT, len),
+            (0, 0),
+            (len, len),
+        ] {
+            let range = usize::try_from(offset).unwrap()..usize::try_from(end).unwrap();
+            assert_eq!(
+                sums.crc32(offset, end - offset),
+                Some(crc32fast::hash(&content[range])),
+                "{offset}..{end}"
+            );
+        }
+        assert_eq!(sums.crc32(1, 5), None);
+        assert_eq!(sums.crc32(0, len + 1), None);
+    }
+}
