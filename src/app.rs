@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use assembler::{blobs::Blobs, forge::Forge, read::SharedBlobs};
+use assembler::{blobs::Blobs, forge::Forge};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -32,7 +32,11 @@ use crate::{
 };
 
 /// What the `Server` header says.
-pub const SERVER_NAME: &str = concat!("talos-forge/", env!("CARGO_PKG_VERSION"), " (Image Factory)");
+pub const SERVER_NAME: &str = concat!(
+    "talos-forge/",
+    env!("CARGO_PKG_VERSION"),
+    " (Image Factory)"
+);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A longer inbound request ID is replaced.
 const MAX_REQUEST_ID_LEN: usize = 128;
@@ -42,7 +46,7 @@ const MAX_REQUEST_ID_LEN: usize = 128;
 pub struct App {
     /// Makes artifacts.
     pub forge: Arc<Forge>,
-    /// Its blobs, opened once for all readers.
+    /// Its blobs.
     pub blobs: Arc<dyn Blobs>,
     /// Digests of whole artifacts.
     pub digests: Digests,
@@ -127,7 +131,7 @@ impl App {
     /// Serves what `forge` makes.
     pub fn new(forge: Arc<Forge>, site: Site, metrics: Arc<Metrics>) -> Self {
         Self {
-            blobs: Arc::new(SharedBlobs::new(forge.blobs())),
+            blobs: forge.blobs(),
             forge,
             digests: Digests::default(),
             metrics,
@@ -349,7 +353,8 @@ fn redirect(parts: &hyper::http::request::Parts, path: &str) -> Response<Body> {
     if is_get || parts.method == Method::HEAD {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media::HTML));
     }
-    let location = HeaderValue::from_str(&location).expect("encoded paths and parsed queries are ASCII");
+    let location =
+        HeaderValue::from_str(&location).expect("encoded paths and parsed queries are ASCII");
     headers.insert(LOCATION, location);
     response
 }
@@ -368,7 +373,8 @@ fn allow(parts: &hyper::http::request::Parts, methods: &[&str]) -> Response<Body
 
 /// The inbound request ID if it is a sensible one, otherwise a random UUID (RFC 9562, version 4).
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    static RANDOM: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+    static RANDOM: LazyLock<[RandomState; 2]> =
+        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let inbound = headers.get(REQUEST_ID).filter(|id| {
         let id = id.as_bytes();

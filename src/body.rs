@@ -55,11 +55,10 @@ impl Body {
     /// A text.
     pub fn text(text: impl Into<Bytes>) -> Self {
         let text = text.into();
-        Self {
-            left: text.len() as u64,
-            parts: [Part::Bytes(text)].into(),
-            ..Self::default()
-        }
+        let mut body = Self::default();
+        body.left = text.len() as u64;
+        body.parts.push_back(Part::Bytes(text));
+        body
     }
 
     /// The parts of an answer about an artifact. Opens the blob that the first byte comes from.
@@ -68,16 +67,14 @@ impl Body {
         layout: Arc<Layout>,
         blobs: Arc<dyn Blobs>,
     ) -> Result<Self, ReadError> {
-        let mut body = Self {
-            left: parts.iter().map(Part::len).sum(),
-            parts: parts.into(),
-            artifact: Some(Artifact {
-                layout,
-                blobs,
-                reader: None,
-            }),
-            ..Self::default()
-        };
+        let mut body = Self::default();
+        body.left = parts.iter().map(Part::len).sum();
+        body.parts = parts.into();
+        body.artifact = Some(Artifact {
+            layout,
+            blobs,
+            reader: None,
+        });
         if let Some(Part::Range(_)) = body.parts.front() {
             body.start_reader()?;
         }
@@ -263,6 +260,10 @@ mod tests {
             seen.store(bytes, Ordering::Relaxed);
         });
         assert!(later.collect().await.is_err());
-        assert_eq!(sent.load(Ordering::Relaxed), 0, "the chunk was not complete");
+        assert_eq!(
+            sent.load(Ordering::Relaxed),
+            0,
+            "the chunk was not complete"
+        );
     }
 }

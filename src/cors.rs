@@ -111,8 +111,16 @@ mod tests {
     fn readers_of_allowed_origins_are_let_in() {
         let cases = [
             (&["*"][..], "https://a.example", Some("*")),
-            (&["https://A.example"], "https://a.example", Some("https://a.example")),
-            (&["https://*.example"], "https://b.example", Some("https://b.example")),
+            (
+                &["https://A.example"],
+                "https://a.example",
+                Some("https://a.example"),
+            ),
+            (
+                &["https://*.example"],
+                "https://b.example",
+                Some("https://b.example"),
+            ),
             (&["https://*.example"], "https://.example.org", None),
             (&["https://a.example"], "https://b.example", None),
             (&[], "https://a.example", None),
@@ -122,7 +130,11 @@ mod tests {
             let request = request(&[(ORIGIN, origin)]);
             cors(origins).decorate(&Method::GET, &request, &mut response);
             let allowed = response.get(ACCESS_CONTROL_ALLOW_ORIGIN);
-            assert_eq!(allowed.map(|value| value.to_str().unwrap()), expected, "{origins:?} {origin}");
+            assert_eq!(
+                allowed.map(|value| value.to_str().unwrap()),
+                expected,
+                "{origins:?} {origin}"
+            );
             assert_eq!(response[VARY], "Origin");
         }
         let mut response = HeaderMap::new();
@@ -147,6 +159,10 @@ mod tests {
         assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "cache-control");
         assert_eq!(ask("POST", "").len(), 1);
         assert_eq!(ask("GET", "authorization").len(), 1);
-        assert!(cors(&["*"]).preflight(&Method::OPTIONS, &HeaderMap::new()).is_none());
+        assert!(
+            cors(&["*"])
+                .preflight(&Method::OPTIONS, &HeaderMap::new())
+                .is_none()
+        );
     }
 }

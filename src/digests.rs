@@ -71,9 +71,7 @@ impl Hashing {
     /// All bytes have been taken.
     pub fn finish(mut self) {
         let digest = Digest::finish(std::mem::take(&mut self.hasher));
-        self.digests
-            .lock()
-            .insert(self.etag, State::Known(digest));
+        self.digests.lock().insert(self.etag, State::Known(digest));
         self.finished = true;
     }
 }

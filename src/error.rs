@@ -162,7 +162,10 @@ mod tests {
             assert_eq!(content_type, "text/plain; charset=utf-8");
             assert_eq!(body, "no such thing\n");
         }
-        for accept in ["application/json", "text/html, application/problem+json;q=0.5"] {
+        for accept in [
+            "application/json",
+            "text/html, application/problem+json;q=0.5",
+        ] {
             let (content_type, body) = render(failure(), accept).await;
             assert_eq!(content_type, "application/problem+json");
             assert_eq!(
@@ -174,7 +177,10 @@ mod tests {
 
     #[tokio::test]
     async fn our_own_faults_are_not_shown() {
-        let failure = Failure::of(Kind::Internal, "/var/lib/secret: permission denied".to_owned());
+        let failure = Failure::of(
+            Kind::Internal,
+            "/var/lib/secret: permission denied".to_owned(),
+        );
         let (_, body) = render(failure, "*/*").await;
         assert_eq!(body, "internal server error\n");
     }

@@ -14,7 +14,7 @@ use prometheus_client::{
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
     },
-    registry::Registry,
+    registry::{Metric, Registry},
 };
 
 /// Seconds: the default buckets of Prometheus.
@@ -129,23 +129,88 @@ impl Metrics {
     }
 
     fn register(&mut self) {
+        fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: &M) {
+            registry.register(name, help, metric.clone());
+        }
         let registry = &mut self.registry;
-        let mut add = |name: &str, help: &str, metric: Box<dyn prometheus_client::registry::Metric>| {
-            registry.register(name, help, metric);
-        };
-        add("http_request_duration_seconds", "Time to the end of the answer", Box::new(self.request_duration.clone()));
-        add("http_response_size_bytes", "Bytes of bodies", Box::new(self.response_size.clone()));
-        add("http_requests_inflight", "Requests being answered", Box::new(self.inflight.clone()));
-        add("image_factory_assets_built", "Answers about artifacts", Box::new(self.assets_built.clone()));
-        add("image_factory_assets_built_bytes", "Bytes of answers about artifacts", Box::new(self.assets_built_bytes.clone()));
-        add("image_factory_assets_build_latency_seconds", "Time until an artifact's inputs are there", Box::new(self.build_latency.clone()));
-        add("image_factory_schematic_get", "Schematics read", Box::new(self.schematic_get.clone()));
-        add("image_factory_schematic_create", "Schematics created", Box::new(self.schematic_create.clone()));
-        add("image_factory_schematic_duplicate_create", "Schematics created again", Box::new(self.schematic_duplicate.clone()));
-        add("image_factory_profile_system_extension_hits", "Extensions in requested artifacts", Box::new(self.extension_hits.clone()));
-        add("http_connections", "Open connections", Box::new(self.connections.clone()));
-        add("images_unverified", "Images used without verified signature", Box::new(self.images_unverified.clone()));
-        add("versions_age_seconds", "Age of the list of versions", Box::new(self.versions_age.clone()));
+        add(
+            registry,
+            "http_request_duration_seconds",
+            "Time to the end of the answer",
+            &self.request_duration,
+        );
+        add(
+            registry,
+            "http_response_size_bytes",
+            "Bytes of bodies",
+            &self.response_size,
+        );
+        add(
+            registry,
+            "http_requests_inflight",
+            "Requests being answered",
+            &self.inflight,
+        );
+        add(
+            registry,
+            "image_factory_assets_built",
+            "Answers about artifacts",
+            &self.assets_built,
+        );
+        add(
+            registry,
+            "image_factory_assets_built_bytes",
+            "Bytes of answers about artifacts",
+            &self.assets_built_bytes,
+        );
+        add(
+            registry,
+            "image_factory_assets_build_latency_seconds",
+            "Time until an artifact's inputs are there",
+            &self.build_latency,
+        );
+        add(
+            registry,
+            "image_factory_schematic_get",
+            "Schematics read",
+            &self.schematic_get,
+        );
+        add(
+            registry,
+            "image_factory_schematic_create",
+            "Schematics created",
+            &self.schematic_create,
+        );
+        add(
+            registry,
+            "image_factory_schematic_duplicate_create",
+            "Schematics created again",
+            &self.schematic_duplicate,
+        );
+        add(
+            registry,
+            "image_factory_profile_system_extension_hits",
+            "Extensions in requested artifacts",
+            &self.extension_hits,
+        );
+        add(
+            registry,
+            "http_connections",
+            "Open connections",
+            &self.connections,
+        );
+        add(
+            registry,
+            "images_unverified",
+            "Images used without verified signature",
+            &self.images_unverified,
+        );
+        add(
+            registry,
+            "versions_age_seconds",
+            "Age of the list of versions",
+            &self.versions_age,
+        );
         self.registry.register_collector(Box::new(Process::new()));
     }
 
@@ -161,8 +226,13 @@ impl Metrics {
         self.request_duration
             .get_or_create(labels)
             .observe(duration.as_secs_f64());
-        #[expect(clippy::cast_precision_loss, reason = "histograms count in floating point")]
-        self.response_size.get_or_create(labels).observe(bytes as f64);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "histograms count in floating point"
+        )]
+        self.response_size
+            .get_or_create(labels)
+            .observe(bytes as f64);
         self.inflight.get_or_create(&labels.inflight()).dec();
     }
 }
@@ -195,7 +265,11 @@ impl AssetLabels {
         } else {
             "image"
         };
-        let arch = if path.contains("arm64") { "arm64" } else { "amd64" };
+        let arch = if path.contains("arm64") {
+            "arm64"
+        } else {
+            "amd64"
+        };
         Self {
             talos_version: version.trim_start_matches('v').to_owned(),
             output_kind: kind,
@@ -223,10 +297,19 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let mut gauge = |name: &str, help: &str, value: f64| {
             let metric = ConstGauge::new(value);
-            let encoder = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+            let encoder = encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                prometheus_client::metrics::MetricType::Gauge,
+            )?;
             metric.encode(encoder)
         };
-        gauge("process_start_time_seconds", "Start since the epoch", self.start)?;
+        gauge(
+            "process_start_time_seconds",
+            "Start since the epoch",
+            self.start,
+        )?;
         if let Some(bytes) = resident_bytes() {
             gauge("process_resident_memory_bytes", "Resident memory", bytes)?;
         }
@@ -249,7 +332,9 @@ impl Collector for Process {
 
 fn resident_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024.0)
 }
@@ -284,7 +369,10 @@ mod tests {
         };
         metrics.inflight.get_or_create(&labels.inflight()).inc();
         metrics.finished(&labels, Duration::from_millis(20), 5_000);
-        metrics.assets_built.get_or_create(&AssetLabels::of("v1.14.0", "metal-arm64.iso")).inc();
+        metrics
+            .assets_built
+            .get_or_create(&AssetLabels::of("v1.14.0", "metal-arm64.iso"))
+            .inc();
         let text = metrics.render();
         let expected = [
             r#"http_request_duration_seconds_bucket{le="0.025",service="",handler="/versions",method="GET",code="200"} 1"#,

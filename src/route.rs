@@ -70,16 +70,32 @@ pub const ROUTES: &[Route] = &[
     route(GET_HEAD, "/healthz", Endpoint::Health),
     route(GET_HEAD, "/readyz", Endpoint::Ready),
     route(GET, "/llms.txt", Endpoint::Llms),
-    route(GET_HEAD, "/image/:schematic/:version/:path", Endpoint::Image),
+    route(
+        GET_HEAD,
+        "/image/:schematic/:version/:path",
+        Endpoint::Image,
+    ),
     route(GET, "/pxe/:schematic/:version/:path", Endpoint::Pxe),
     route(POST, "/schematics", Endpoint::CreateSchematic),
     route(GET, "/schematics/:schematic", Endpoint::Schematic),
     route(GET, "/versions", Endpoint::Versions),
-    route(GET, "/version/:version/extensions/official", Endpoint::Extensions),
-    route(GET, "/version/:version/overlays/official", Endpoint::Overlays),
+    route(
+        GET,
+        "/version/:version/extensions/official",
+        Endpoint::Extensions,
+    ),
+    route(
+        GET,
+        "/version/:version/overlays/official",
+        Endpoint::Overlays,
+    ),
     route(GET, "/talosctl/:version", Endpoint::TalosctlList),
     route(GET_HEAD, "/talosctl/:version/:path", Endpoint::TalosctlFile),
-    route(GET, "/secureboot/signing-cert.pem", Endpoint::NotYet("Secure Boot")),
+    route(
+        GET,
+        "/secureboot/signing-cert.pem",
+        Endpoint::NotYet("Secure Boot"),
+    ),
     route(GET, "/oci/cosign/signing-key.pub", REGISTRY),
     route(GET_HEAD, "/v2", REGISTRY),
     route(GET_HEAD, "/v2/*path", REGISTRY),
@@ -115,7 +131,11 @@ pub fn find(method: &Method, path: &str) -> Routed {
         }
     }
     let corrected = corrected(path);
-    for candidate in [toggle_slash(path), corrected.clone(), toggle_slash(&corrected)] {
+    for candidate in [
+        toggle_slash(path),
+        corrected.clone(),
+        toggle_slash(&corrected),
+    ] {
         let known = ROUTES.iter().filter(has_method);
         let spelling = known
             .filter(|_| path != "/")
@@ -261,17 +281,35 @@ mod tests {
     #[test]
     fn parameters_take_one_decoded_segment() {
         let cases = [
-            ("/image/a/v1/x", Some((Endpoint::Image, vec!["a", "v1", "x"]))),
+            (
+                "/image/a/v1/x",
+                Some((Endpoint::Image, vec!["a", "v1", "x"])),
+            ),
             ("/image//v1/x", Some((Endpoint::Image, vec!["", "v1", "x"]))),
-            ("/image/a/v1%2Fx", Some((Endpoint::Image, vec!["a", "v1", "x"]))),
-            ("/image/a/v1/x%20y", Some((Endpoint::Image, vec!["a", "v1", "x y"]))),
+            (
+                "/image/a/v1%2Fx",
+                Some((Endpoint::Image, vec!["a", "v1", "x"])),
+            ),
+            (
+                "/image/a/v1/x%20y",
+                Some((Endpoint::Image, vec!["a", "v1", "x y"])),
+            ),
             ("/image/a/v1/", None),
             ("/image/a/v1/x/y", None),
             ("/talosctl/v1", Some((Endpoint::TalosctlList, vec!["v1"]))),
-            ("/talosctl/v1/f", Some((Endpoint::TalosctlFile, vec!["v1", "f"]))),
-            ("/version/v1/overlays/official", Some((Endpoint::Overlays, vec!["v1"]))),
+            (
+                "/talosctl/v1/f",
+                Some((Endpoint::TalosctlFile, vec!["v1", "f"])),
+            ),
+            (
+                "/version/v1/overlays/official",
+                Some((Endpoint::Overlays, vec!["v1"])),
+            ),
             ("/", Some((Endpoint::Index, vec![]))),
-            ("/v2/a/b/manifests/c", Some((REGISTRY, vec!["a/b/manifests/c"]))),
+            (
+                "/v2/a/b/manifests/c",
+                Some((REGISTRY, vec!["a/b/manifests/c"])),
+            ),
             ("/v2/", Some((REGISTRY, vec![""]))),
             ("/v2", Some((REGISTRY, vec![]))),
             ("/schematics/", None),
@@ -296,7 +334,13 @@ mod tests {
         for (path, expected) in cases {
             assert_eq!(get(path), Routed::Redirect(expected.to_owned()), "{path}");
         }
-        for path in ["/schematics/", "/schematics/../x", "/nonexistent", "/image/", "/spdx/a/b/c"] {
+        for path in [
+            "/schematics/",
+            "/schematics/../x",
+            "/nonexistent",
+            "/image/",
+            "/spdx/a/b/c",
+        ] {
             assert_eq!(get(path), Routed::NotFound, "{path}");
         }
     }
@@ -309,10 +353,18 @@ mod tests {
             (Method::OPTIONS, "/versions", vec!["GET", "OPTIONS"]),
             (Method::PUT, "/schematics", vec!["OPTIONS", "POST"]),
             (Method::TRACE, "/schematics/a", vec!["GET", "OPTIONS"]),
-            (Method::DELETE, "/image/a/b/c", vec!["GET", "HEAD", "OPTIONS"]),
+            (
+                Method::DELETE,
+                "/image/a/b/c",
+                vec!["GET", "HEAD", "OPTIONS"],
+            ),
         ];
         for (method, path, allowed) in cases {
-            assert_eq!(find(&method, path), Routed::Allow(allowed), "{method} {path}");
+            assert_eq!(
+                find(&method, path),
+                Routed::Allow(allowed),
+                "{method} {path}"
+            );
         }
         assert_eq!(find(&Method::OPTIONS, "/nonexistent"), Routed::NotFound);
     }

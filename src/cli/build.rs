@@ -55,7 +55,9 @@ impl Build {
         let id = schematic_id(&forge, &self.schematic).await?;
         for (path, place) in self.paths.iter().zip(places) {
             let spinner = progress::spinner(format!("preparing {path}"));
-            let artifact = forge.artifact(&id, &self.version, path, Need::Payload).await;
+            let artifact = forge
+                .artifact(&id, &self.version, path, Need::Payload)
+                .await;
             spinner.finish_and_clear();
             let artifact = artifact?;
             let len = artifact.layout.len();
@@ -86,7 +88,10 @@ fn places(output: &Path, paths: &[String]) -> anyhow::Result<Vec<Place>> {
     }
     if output == Path::new("-") {
         if paths.len() != 1 {
-            bail!("only one artifact can go to standard output, not {}", paths.len());
+            bail!(
+                "only one artifact can go to standard output, not {}",
+                paths.len()
+            );
         }
         return Ok(vec![Place::Stdout]);
     }
@@ -145,7 +150,10 @@ impl Partial {
 
     fn keep(mut self, target: &Path) -> anyhow::Result<()> {
         let path = self.path.take().expect("kept only once");
-        let kept = self.file.sync_all().and_then(|()| std::fs::rename(&path, target));
+        let kept = self
+            .file
+            .sync_all()
+            .and_then(|()| std::fs::rename(&path, target));
         kept.inspect_err(|_| drop(std::fs::remove_file(&path)))
             .with_context(|| format!("writing {}", target.display()))
     }
@@ -174,8 +182,14 @@ mod tests {
         let inside = |name: &str| Place::File(directory.path().join(name));
         let one = paths(&["kernel-amd64"]);
         let two = paths(&["kernel-amd64", "kernel-arm64"]);
-        assert_eq!(places(directory.path(), &one).unwrap(), [inside("kernel-amd64")]);
-        assert_eq!(places(&directory.path().join("x"), &one).unwrap(), [inside("x")]);
+        assert_eq!(
+            places(directory.path(), &one).unwrap(),
+            [inside("kernel-amd64")]
+        );
+        assert_eq!(
+            places(&directory.path().join("x"), &one).unwrap(),
+            [inside("x")]
+        );
         let new = directory.path().join("new");
         let expected = [inside("new/kernel-amd64"), inside("new/kernel-arm64")];
         assert_eq!(places(&new, &two).unwrap(), expected);

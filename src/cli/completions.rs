@@ -10,7 +10,9 @@ use super::Cli;
 
 /// Print a script with completions for a shell
 #[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  talos-forge completions bash > /etc/bash_completion.d/talos-forge")]
+#[command(
+    after_long_help = "Example:\n  talos-forge completions bash > /etc/bash_completion.d/talos-forge"
+)]
 pub(super) struct Completions {
     /// Which shell
     shell: Shell,

@@ -60,7 +60,8 @@ const MAGIC: [(usize, &[u8], Kind); 11] = [
 impl Kind {
     fn of(head: &[u8]) -> Option<Self> {
         let fits = |(offset, magic, _): &&(usize, &[u8], Self)| {
-            head.get(*offset..).is_some_and(|rest| rest.starts_with(magic))
+            head.get(*offset..)
+                .is_some_and(|rest| rest.starts_with(magic))
         };
         MAGIC.iter().find(fits).map(|(_, _, kind)| *kind)
     }
@@ -84,7 +85,10 @@ impl Inspect {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let name = self.file.display();
         let file = File::open(&self.file).with_context(|| format!("opening {name}"))?;
-        let len = file.metadata().with_context(|| format!("reading {name}"))?.len();
+        let len = file
+            .metadata()
+            .with_context(|| format!("reading {name}"))?
+            .len();
         let head = head(&file).with_context(|| format!("reading {name}"))?;
         let Some(kind) = Kind::of(&head) else {
             bail!("{name}: not an image of a known kind");
@@ -94,7 +98,8 @@ impl Inspect {
             true => format!("{:#}\n", json!({"kind": kind.name(), "len": len})),
             false => format!("{}, {len} bytes\n", kind.name()),
         };
-        out.write_all(text.as_bytes()).context("writing to standard output")
+        out.write_all(text.as_bytes())
+            .context("writing to standard output")
     }
 }
 

@@ -46,7 +46,10 @@ impl Versions {
         let spinner = progress::spinner("asking for versions".to_owned());
         let versions = forge.versions().await;
         spinner.finish_and_clear();
-        let tags: Vec<_> = versions?.iter().map(|version| version.tag().to_string()).collect();
+        let tags: Vec<_> = versions?
+            .iter()
+            .map(|version| version.tag().to_string())
+            .collect();
         let text = match self.json {
             true => json(&tags)?,
             false => tags.iter().map(|tag| format!("{tag}\n")).collect(),
@@ -61,7 +64,8 @@ impl Extensions {
         let spinner = progress::spinner("asking for extensions".to_owned());
         let extensions = forge.extensions(&self.list.version).await;
         spinner.finish_and_clear();
-        self.list.print(&extensions?, &["name", "ref", "description"])
+        self.list
+            .print(&extensions?, &["name", "ref", "description"])
     }
 }
 
@@ -95,7 +99,8 @@ fn json(list: &impl Serialize) -> anyhow::Result<String> {
 
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).context("writing to standard output")
+    out.write_all(text.as_bytes())
+        .context("writing to standard output")
 }
 
 /// Aligned columns under a head line; only the first line of a text is shown.
@@ -110,11 +115,15 @@ fn table(columns: &[&str], entries: &[Json]) -> String {
         .map(|entry| columns.iter().map(|column| cell(entry, column)).collect());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<_> = (0..columns.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let widths: Vec<_> = (0..columns.len())
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
         let cells = row.iter().zip(&widths);
-        let cells: Vec<_> = cells.map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }

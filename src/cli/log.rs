@@ -35,7 +35,11 @@ pub(super) fn start(global: &Global, quiet: Level) -> anyhow::Result<()> {
         .with_ansi(global.colors(&stderr));
     let layer = match format {
         LogFormat::Text => layer.with_target(false).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(targets))

@@ -247,7 +247,10 @@ async fn schematic_id(forge: &Forge, named: &SchematicArg) -> anyhow::Result<Str
 }
 
 fn is_id(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Reads a file, or standard input for `-`.

@@ -36,7 +36,9 @@ impl Plan {
         let forge = global.forge().await?;
         let id = schematic_id(&forge, &self.schematic).await?;
         let spinner = progress::spinner(format!("preparing {}", self.path));
-        let artifact = forge.artifact(&id, &self.version, &self.path, Need::Layout).await;
+        let artifact = forge
+            .artifact(&id, &self.version, &self.path, Need::Layout)
+            .await;
         spinner.finish_and_clear();
         let artifact = artifact?;
         let text = match self.json {
@@ -52,13 +54,18 @@ impl Plan {
 fn table(layout: &Layout) -> String {
     use std::fmt::Write as _;
     let width = layout.len().to_string().len().max("OFFSET".len());
-    let sections = layout.extents().filter_map(|(offset, _)| layout.section_at(offset));
+    let sections = layout
+        .extents()
+        .filter_map(|(offset, _)| layout.section_at(offset));
     let name = sections.map(|name| name.chars().count()).max().unwrap_or(0);
     let name = name.max("SECTION".len());
     let mut text = String::new();
     let mut line = |offset: &str, len: &str, section: &str, what: &str| {
-        writeln!(text, "{offset:>width$}  {len:>width$}  {section:name$}  {what}")
-            .expect("writing to a String cannot fail");
+        writeln!(
+            text,
+            "{offset:>width$}  {len:>width$}  {section:name$}  {what}"
+        )
+        .expect("writing to a String cannot fail");
     };
     line("OFFSET", "LENGTH", "SECTION", "WHAT");
     for (offset, extent) in layout.extents() {
@@ -70,7 +77,9 @@ fn table(layout: &Layout) -> String {
         );
     }
     line(&layout.len().to_string(), "", "end", "");
-    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    text.lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 fn describe(path: &str, artifact: &Artifact) -> Json {

@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
-use assembler::{error::Kind, forge::{Forge, Need}};
+use assembler::{
+    error::Kind,
+    forge::{Forge, Need},
+};
 use clap::Args;
 
 use super::{Global, SchematicArg, progress, schematic_id};
@@ -55,7 +58,10 @@ async fn fetch(forge: &Forge, id: &str, version: &str) -> anyhow::Result<()> {
         match forge.artifact(id, version, path, Need::Payload).await {
             Ok(_) => {}
             // Not every version has every artifact.
-            Err(error) if matches!(error.kind(), Kind::BadRequest | Kind::NotYet) && path.contains("metal") => {
+            Err(error)
+                if matches!(error.kind(), Kind::BadRequest | Kind::NotYet)
+                    && path.contains("metal") =>
+            {
                 tracing::debug!(%error, path, version, "left out");
             }
             Err(error) => return Err(error.into()),

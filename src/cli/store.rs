@@ -1,9 +1,12 @@
 //! `store`: a look at what is kept, and care for it.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
 
 use anyhow::{Context as _, bail};
-use assembler::store::Store as Blobs;
+use assembler::store::{DataLock, Store as Blobs};
 use clap::{Args, Subcommand};
 use indicatif::HumanBytes;
 
@@ -31,19 +34,29 @@ impl Store {
     pub(super) async fn run(self, global: &Global) -> anyhow::Result<()> {
         let config = global.config(Vec::new())?;
         log::start(global, Level::Warn)?;
-        let work = move || self.act(&config);
-        tokio::task::spawn_blocking(work).await.context("the store's work ended")?
+        let data_dir = global.data_dir()?;
+        let work = move || self.act(&config, &data_dir);
+        tokio::task::spawn_blocking(work)
+            .await
+            .context("the store's work ended")?
     }
 
-    fn act(&self, config: &Config) -> anyhow::Result<()> {
+    fn act(&self, config: &Config, data_dir: &Path) -> anyhow::Result<()> {
+        let _lock = DataLock::take(data_dir)?;
         let store = Blobs::open(&config.store_path, config.store_max_size)?;
         let stat = store.stat();
         let mut out = io::stdout().lock();
         match self.action {
             Action::Stat => {
                 let (path, limit) = (config.store_path.display(), config.store_max_size);
-                writeln!(out, "path   {path}\nblobs  {}\nbytes  {} ({})\nlimit  {limit} ({})",
-                    stat.blobs, stat.bytes, HumanBytes(stat.bytes), HumanBytes(limit))?;
+                writeln!(
+                    out,
+                    "path   {path}\nblobs  {}\nbytes  {} ({})\nlimit  {limit} ({})",
+                    stat.blobs,
+                    stat.bytes,
+                    HumanBytes(stat.bytes),
+                    HumanBytes(limit)
+                )?;
             }
             Action::Verify => {
                 let bar = progress::bytes("reading blobs".to_owned(), stat.bytes);
@@ -53,7 +66,11 @@ impl Store {
                     writeln!(out, "{digest}")?;
                 }
                 if !damaged.is_empty() {
-                    bail!("{} of {} blobs were damaged and have been dropped", damaged.len(), stat.blobs);
+                    bail!(
+                        "{} of {} blobs were damaged and have been dropped",
+                        damaged.len(),
+                        stat.blobs
+                    );
                 }
             }
             Action::Gc => {

@@ -33,7 +33,10 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
         return Err(Failure::not_yet(feature));
     }
     let started = Instant::now();
-    let artifact = app.forge.artifact(schematic, version, path, need(call)).await?;
+    let artifact = app
+        .forge
+        .artifact(schematic, version, path, need(call))
+        .await?;
     let mut plan = plan(app, call, &artifact, path);
     let artifact = match needs_payload(call, &plan) {
         false => artifact,

@@ -55,7 +55,8 @@ fn reply(content_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
 
 /// JSON as the reference writes it: characters that mean something to HTML escaped, a line end after it.
 fn json(value: &impl Serialize) -> String {
-    let plain = serde_json::to_string(value).expect("texts, lists and maps of them always serialize");
+    let plain =
+        serde_json::to_string(value).expect("texts, lists and maps of them always serialize");
     let mut text = String::with_capacity(plain.len() + 1);
     for c in plain.chars() {
         match c {
@@ -94,7 +95,10 @@ mod tests {
 
     #[test]
     fn json_is_escaped_for_html() {
-        assert_eq!(json(&"a<b>&\u{2028}\n"), "\"a\\u003cb\\u003e\\u0026\\u2028\\n\"\n");
+        assert_eq!(
+            json(&"a<b>&\u{2028}\n"),
+            "\"a\\u003cb\\u003e\\u0026\\u2028\\n\"\n"
+        );
         assert_eq!(json(&Vec::<String>::new()), "[]\n");
     }
 }

@@ -34,19 +34,15 @@ pub(super) async fn show(app: &App, call: &Call) -> Answer {
     match app.forge.schematic(&call.parameters[0]).await {
         Ok((_, schematic)) => Ok(reply(media::YAML, schematic.canonical())),
         // Shorter than what other routes say of a missing schematic.
-        Err(error) if error.kind() == Kind::NotFound => Err(Failure::new(
-            StatusCode::NOT_FOUND,
-            "schematic not found",
-        )),
+        Err(error) if error.kind() == Kind::NotFound => {
+            Err(Failure::new(StatusCode::NOT_FOUND, "schematic not found"))
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 /// Reads a body of bounded length from a client that must keep sending.
-async fn collect(
-    mut body: hyper::body::Incoming,
-    limits: &Limits,
-) -> Result<BytesMut, Failure> {
+async fn collect(mut body: hyper::body::Incoming, limits: &Limits) -> Result<BytesMut, Failure> {
     let too_long = || {
         Failure::new(
             StatusCode::PAYLOAD_TOO_LARGE,

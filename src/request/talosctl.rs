@@ -21,10 +21,16 @@ pub(super) async fn file(app: &App, call: &Call) -> Answer {
     let [version, name] = &call.parameters[..] else {
         unreachable!("the route has two parameters");
     };
-    let artifact = app.forge.talosctl_file(version, name, image::need(call)).await?;
+    let artifact = app
+        .forge
+        .talosctl_file(version, name, image::need(call))
+        .await?;
     let plan = image::plan(app, call, &artifact, name);
     if image::needs_payload(call, &plan) {
-        let artifact = app.forge.talosctl_file(version, name, Need::Payload).await?;
+        let artifact = app
+            .forge
+            .talosctl_file(version, name, Need::Payload)
+            .await?;
         let plan = image::plan(app, call, &artifact, name);
         return image::respond(app, call, plan, &artifact);
     }

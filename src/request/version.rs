@@ -4,7 +4,9 @@ use super::{Answer, json_reply};
 use crate::app::{App, Call};
 
 pub(super) async fn extensions(app: &App, call: &Call) -> Answer {
-    Ok(json_reply(&app.forge.extensions(&call.parameters[0]).await?))
+    Ok(json_reply(
+        &app.forge.extensions(&call.parameters[0]).await?,
+    ))
 }
 
 pub(super) async fn overlays(app: &App, call: &Call) -> Answer {

@@ -69,7 +69,12 @@ pub struct Server<H> {
 
 impl<H: Handler> Server<H> {
     /// Serves what `handler` answers.
-    pub fn new(handler: Arc<H>, limits: Limits, tls: Option<Arc<Tls>>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        handler: Arc<H>,
+        limits: Limits,
+        tls: Option<Arc<Tls>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             handler,
             limits,
@@ -135,7 +140,10 @@ async fn accept<H: Handler>(
         // Taking the slot first leaves clients beyond the limit in the kernel's queue.
         let next = async {
             let slot = Arc::clone(&server.slots).acquire_owned().await;
-            (slot.expect("the semaphore is never closed"), listener.accept().await)
+            (
+                slot.expect("the semaphore is never closed"),
+                listener.accept().await,
+            )
         };
         let (slot, accepted) = tokio::select! {
             accepted = next => accepted,
@@ -188,7 +196,9 @@ impl<H: Handler> Connection<H> {
                 let handshake = tokio::time::timeout(self.limits.idle, tls.accept(stream));
                 match handshake.await {
                     Ok(Ok(stream)) => self.speak(stream, true).await,
-                    Ok(Err(error)) => tracing::debug!(%error, peer = %self.address, "TLS handshake"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, peer = %self.address, "TLS handshake")
+                    }
                     Err(_) => tracing::debug!(peer = %self.address, "TLS handshake timed out"),
                 }
             }

@@ -91,13 +91,15 @@ impl AsyncRead for Guarded {
         let this = &mut *self;
         let before = buffer.filled().len();
         match Pin::new(&mut this.stream).poll_read(cx, buffer) {
-            Poll::Pending => match &mut this.first {
-                Some(first) if first.as_mut().poll(cx).is_ready() => {
+            Poll::Pending => {
+                if let Some(first) = &mut this.first
+                    && first.as_mut().poll(cx).is_ready()
+                {
                     let text = "the client said nothing";
-                    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)))
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, text)));
                 }
-                _ => Poll::Pending,
-            },
+                Poll::Pending
+            }
             ready => {
                 this.received += buffer.filled().len() - before;
                 if this.received >= FIRST {

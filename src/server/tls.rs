@@ -91,9 +91,11 @@ impl Tls {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        let acceptor = TlsAcceptor::from(Arc::clone(&current));
-        drop(current);
+        let current = {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&current)
+        };
+        let acceptor = TlsAcceptor::from(current);
         acceptor.accept(stream).await
     }
 
