@@ -82,12 +82,14 @@ impl Body {
     }
 
     /// Has the digest of the whole computed on the way.
+    #[must_use]
     pub fn hashed(mut self, hashing: Option<Hashing>) -> Self {
         self.hashing = hashing;
         self
     }
 
     /// Tells `watcher` when the body is over.
+    #[must_use]
     pub fn watched(mut self, watcher: impl FnOnce(u64, bool) + Send + 'static) -> Self {
         self.watcher = Some(Watcher(Box::new(watcher)));
         self

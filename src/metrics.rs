@@ -250,20 +250,15 @@ impl RequestLabels {
 impl AssetLabels {
     /// Labels for the last segment of an artifact's URL.
     pub fn of(version: &str, path: &str) -> Self {
-        let kind = if path.starts_with("kernel-") {
-            "kernel"
-        } else if path.starts_with("cmdline-") {
-            "cmdline"
-        } else if path.starts_with("initramfs-") {
-            "initramfs"
-        } else if path.ends_with(".iso") {
-            "iso"
-        } else if path.ends_with(".efi") {
-            "uki"
-        } else if path.contains("installer-") {
-            "installer"
-        } else {
-            "image"
+        let extension = path.rsplit('.').next();
+        let kind = match (path.split('-').next(), extension) {
+            (Some("kernel"), _) => "kernel",
+            (Some("cmdline"), _) => "cmdline",
+            (Some("initramfs"), _) => "initramfs",
+            (_, Some("iso")) => "iso",
+            (_, Some("efi")) => "uki",
+            _ if path.contains("installer-") => "installer",
+            _ => "image",
         };
         let arch = if path.contains("arm64") {
             "arm64"

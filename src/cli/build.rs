@@ -101,10 +101,9 @@ fn places(output: &Path, paths: &[String]) -> anyhow::Result<Vec<Place>> {
         return Ok(vec![Place::File(output.to_owned())]);
     }
     std::fs::create_dir_all(output).with_context(|| format!("creating {}", output.display()))?;
-    let file = |path: &String| match output == Path::new(".") {
-        true => Place::File(path.into()),
-        false => Place::File(output.join(path)),
-    };
+    // Not `./path`: what is printed is what the user would have written.
+    let directory = output.strip_prefix(".").unwrap_or(output);
+    let file = |path: &String| Place::File(directory.join(path));
     Ok(paths.iter().map(file).collect())
 }
 

@@ -94,9 +94,10 @@ impl Inspect {
             bail!("{name}: not an image of a known kind");
         };
         let mut out = io::stdout().lock();
-        let text = match self.json {
-            true => format!("{:#}\n", json!({"kind": kind.name(), "len": len})),
-            false => format!("{}, {len} bytes\n", kind.name()),
+        let text = if self.json {
+            format!("{:#}\n", json!({"kind": kind.name(), "len": len}))
+        } else {
+            format!("{}, {len} bytes\n", kind.name())
         };
         out.write_all(text.as_bytes())
             .context("writing to standard output")

@@ -46,13 +46,15 @@ impl Versions {
         let spinner = progress::spinner("asking for versions".to_owned());
         let versions = forge.versions().await;
         spinner.finish_and_clear();
-        let tags: Vec<_> = versions?
-            .iter()
-            .map(|version| version.tag().to_string())
-            .collect();
-        let text = match self.json {
-            true => json(&tags)?,
-            false => tags.iter().map(|tag| format!("{tag}\n")).collect(),
+        let tags: Vec<_> = versions?.iter().map(|version| version.tag()).collect();
+        let text = if self.json {
+            json(&tags)?
+        } else {
+            tags.join(
+                "
+",
+            ) + "
+"
         };
         print(&text)
     }
@@ -81,12 +83,11 @@ impl Overlays {
 
 impl List {
     fn print(&self, entries: &[impl Serialize], columns: &[&str]) -> anyhow::Result<()> {
-        let text = match self.json {
-            true => json(&entries)?,
-            false => {
-                let entries: Result<Vec<_>, _> = entries.iter().map(serde_json::to_value).collect();
-                table(columns, &entries.context("writing the list")?)
-            }
+        let text = if self.json {
+            json(&entries)?
+        } else {
+            let entries: Result<Vec<_>, _> = entries.iter().map(serde_json::to_value).collect();
+            table(columns, &entries.context("writing the list")?)
         };
         print(&text)
     }

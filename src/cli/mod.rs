@@ -13,7 +13,7 @@ mod serve;
 mod store;
 
 use std::{
-    io::{self, IsTerminal as _},
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -183,7 +183,7 @@ impl Global {
             Some((name, value))
         });
         let environment: Vec<_> = environment.collect();
-        let mut settings = Settings::load(&self.config, environment.into_iter())?;
+        let mut settings = Settings::load(&self.config, &environment)?;
         if let Some(source) = &self.source {
             let value = Value::Text(source.clone());
             settings.flag("artifacts.core.registry", "--source", value);
@@ -262,8 +262,4 @@ fn read_document(file: &str) -> anyhow::Result<Vec<u8>> {
         return Ok(document);
     }
     std::fs::read(file).with_context(|| format!("reading {file}"))
-}
-
-fn stdout_is_terminal() -> bool {
-    io::stdout().is_terminal()
 }

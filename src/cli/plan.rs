@@ -41,9 +41,10 @@ impl Plan {
             .await;
         spinner.finish_and_clear();
         let artifact = artifact?;
-        let text = match self.json {
-            true => format!("{:#}\n", describe(&self.path, &artifact)),
-            false => table(&artifact.layout),
+        let text = if self.json {
+            format!("{:#}\n", describe(&self.path, &artifact))
+        } else {
+            table(&artifact.layout)
         };
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes()).context("writing the plan")
@@ -61,11 +62,8 @@ fn table(layout: &Layout) -> String {
     let name = name.max("SECTION".len());
     let mut text = String::new();
     let mut line = |offset: &str, len: &str, section: &str, what: &str| {
-        writeln!(
-            text,
-            "{offset:>width$}  {len:>width$}  {section:name$}  {what}"
-        )
-        .expect("writing to a String cannot fail");
+        let line = format!("{offset:>width$}  {len:>width$}  {section:name$}  {what}");
+        writeln!(text, "{}", line.trim_end()).expect("writing to a String cannot fail");
     };
     line("OFFSET", "LENGTH", "SECTION", "WHAT");
     for (offset, extent) in layout.extents() {
@@ -77,9 +75,7 @@ fn table(layout: &Layout) -> String {
         );
     }
     line(&layout.len().to_string(), "", "end", "");
-    text.lines()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
+    text
 }
 
 fn describe(path: &str, artifact: &Artifact) -> Json {

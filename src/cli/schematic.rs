@@ -30,9 +30,10 @@ impl Schematic {
         let document = read_document(&self.file)?;
         let schematic = assembler::schematic::Schematic::parse(&document)?;
         schematic.check_owner()?;
-        let text = match self.canonical {
-            true => schematic.canonical(),
-            false => format!("{}\n", schematic.id()).into_bytes(),
+        let text = if self.canonical {
+            schematic.canonical()
+        } else {
+            format!("{}\n", schematic.id()).into_bytes()
         };
         let mut out = io::stdout().lock();
         out.write_all(&text).context("writing to standard output")

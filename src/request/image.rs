@@ -33,22 +33,18 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
         return Err(Failure::not_yet(feature));
     }
     let started = Instant::now();
-    let artifact = app
+    let mut artifact = app
         .forge
         .artifact(schematic, version, path, need(call))
         .await?;
     let mut plan = plan(app, call, &artifact, path);
-    let artifact = match needs_payload(call, &plan) {
-        false => artifact,
-        true => {
-            let artifact = app
-                .forge
-                .artifact(schematic, version, path, Need::Payload)
-                .await?;
-            plan = self::plan(app, call, &artifact, path);
-            artifact
-        }
-    };
+    if needs_payload(call, &plan) {
+        let forge = &app.forge;
+        artifact = forge
+            .artifact(schematic, version, path, Need::Payload)
+            .await?;
+        plan = self::plan(app, call, &artifact, path);
+    }
     app.metrics
         .build_latency
         .observe(started.elapsed().as_secs_f64());

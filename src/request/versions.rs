@@ -11,10 +11,7 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
             .collect()
     } else {
         let versions = app.forge.versions().await?;
-        versions
-            .iter()
-            .map(|version| version.tag().to_string())
-            .collect()
+        versions.iter().map(|version| version.tag()).collect()
     };
     Ok(json_reply(&tags))
 }

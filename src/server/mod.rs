@@ -197,7 +197,7 @@ impl<H: Handler> Connection<H> {
                 match handshake.await {
                     Ok(Ok(stream)) => self.speak(stream, true).await,
                     Ok(Err(error)) => {
-                        tracing::debug!(%error, peer = %self.address, "TLS handshake")
+                        tracing::debug!(%error, peer = %self.address, "TLS handshake");
                     }
                     Err(_) => tracing::debug!(peer = %self.address, "TLS handshake timed out"),
                 }

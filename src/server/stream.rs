@@ -100,7 +100,7 @@ impl AsyncRead for Guarded {
                 }
                 Poll::Pending
             }
-            ready => {
+            ready @ Poll::Ready(_) => {
                 this.received += buffer.filled().len() - before;
                 if this.received >= FIRST {
                     this.first = None;
@@ -121,7 +121,7 @@ impl AsyncWrite for Guarded {
         this.first = None;
         match Pin::new(&mut this.stream).poll_write(cx, bytes) {
             Poll::Pending => this.poll_stalled(cx, bytes),
-            ready => {
+            ready @ Poll::Ready(_) => {
                 this.pending = None;
                 ready
             }
@@ -140,7 +140,7 @@ impl AsyncWrite for Guarded {
                 let first = slices.iter().find(|slice| !slice.is_empty());
                 this.poll_stalled(cx, first.map_or(&[], |slice| &**slice))
             }
-            ready => {
+            ready @ Poll::Ready(_) => {
                 this.pending = None;
                 ready
             }
