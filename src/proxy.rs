@@ -141,12 +141,11 @@ pub fn is_authority(text: &str) -> bool {
     let bracketed = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    let is_host = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => {
-            let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-            !host.is_empty() && host.len() <= 253 && host.chars().all(is_letter)
-        }
+    let is_host = if let Some(address) = bracketed {
+        address.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        !host.is_empty() && host.len() <= 253 && host.chars().all(is_letter)
     };
     let is_port = |port: &str| !port.starts_with('+') && port.parse::<u16>().is_ok();
     is_host && port.is_none_or(is_port)

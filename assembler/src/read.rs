@@ -7,14 +7,12 @@
 //! - A stream yields exactly the bytes of its range, or ends with an error; it never ends short in silence.
 
 use std::{
-    collections::HashMap,
     fmt,
-    fs::File,
     io::{self, IoSliceMut, Write},
     ops::Range,
     os::unix::fs::FileExt as _,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
@@ -389,38 +387,6 @@ impl Drop for Buffer {
 
 fn idle() -> MutexGuard<'static, Vec<Box<[u8]>>> {
     IDLE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Open files that readers share: a thousand downloads of one image need one descriptor a blob, not a thousand.
-#[derive(Debug)]
-pub struct SharedBlobs {
-    inner: Arc<dyn Blobs>,
-    open: Mutex<HashMap<Digest, (Weak<File>, u64)>>,
-}
-
-impl SharedBlobs {
-    /// Shares what is opened through `inner`.
-    pub fn new(inner: Arc<dyn Blobs>) -> Self {
-        Self {
-            inner,
-            open: Mutex::default(),
-        }
-    }
-}
-
-impl Blobs for SharedBlobs {
-    fn open(&self, digest: &Digest) -> io::Result<Blob> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((file, len)) = open.get(digest)
-            && let Some(file) = file.upgrade()
-        {
-            return Ok(Blob { file, len: *len });
-        }
-        open.retain(|_, (file, _)| file.strong_count() > 0);
-        let blob = self.inner.open(digest)?;
-        open.insert(*digest, (Arc::downgrade(&blob.file), blob.len));
-        Ok(blob)
-    }
 }
 
 /// Why a layout could not be written.

@@ -5,6 +5,7 @@
 
 mod check;
 pub mod keys;
+mod options;
 pub mod source;
 pub mod value;
 

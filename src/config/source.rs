@@ -89,10 +89,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads files, then the environment; `environment` is that of the process.
-    pub fn load(
-        sources: &[Source],
-        environment: impl Iterator<Item = (String, String)> + Clone,
-    ) -> Result<Self, Error> {
+    pub fn load(sources: &[Source], environment: &[(String, String)]) -> Result<Self, Error> {
         let mut settings = Self::default();
         for source in sources {
             if let Source::File(path) = source {
@@ -104,7 +101,7 @@ impl Settings {
             Source::File(_) => None,
         });
         for prefix in std::iter::once(PREFIX).chain(prefixes) {
-            settings.read_environment(prefix, environment.clone());
+            settings.read_environment(prefix, environment);
         }
         Ok(settings)
     }
@@ -142,19 +139,15 @@ impl Settings {
         Ok(())
     }
 
-    fn read_environment(
-        &mut self,
-        prefix: &str,
-        environment: impl Iterator<Item = (String, String)>,
-    ) {
-        let mut variables: Vec<_> = environment.collect();
+    fn read_environment(&mut self, prefix: &str, environment: &[(String, String)]) {
+        let mut variables: Vec<_> = environment.iter().collect();
         variables.sort_unstable();
         for (variable, text) in variables {
             let Some(name) = variable.strip_prefix(prefix) else {
                 continue;
             };
             let mut found = Vec::new();
-            flatten(name.replace('_', "."), from_text(&text), &mut found);
+            flatten(name.replace('_', "."), from_text(text), &mut found);
             for (name, value) in found {
                 self.put(&name, value, &Origin::Environment(variable.clone()));
             }
@@ -310,12 +303,12 @@ fn dotenv(text: &str) -> Result<Json, String> {
 mod tests {
     use super::*;
 
-    fn value(settings: &Settings, name: &str) -> Option<Value> {
-        settings.get(name).map(|(value, _)| value.clone())
+    fn value(settings: &Settings, name: &str) -> Value {
+        settings.get(name).unwrap().0.clone()
     }
 
-    fn text(text: &str) -> Option<Value> {
-        Some(Value::Text(text.to_owned()))
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
     }
 
     #[test]
@@ -343,7 +336,7 @@ mod tests {
             let path = directory.path().join(name);
             std::fs::write(&path, document).unwrap();
             let sources = [Source::File(path.clone())];
-            let settings = Settings::load(&sources, std::iter::empty()).unwrap();
+            let settings = Settings::load(&sources, &[]).unwrap();
             assert_eq!(settings.warnings, Vec::<String>::new(), "{name}");
             assert_eq!(
                 value(&settings, "http.externalURL"),
@@ -351,11 +344,7 @@ mod tests {
                 "{name}"
             );
             let list = Value::List(vec!["a".to_owned(), "b".to_owned()]);
-            assert_eq!(
-                value(&settings, "http.allowedOrigins"),
-                Some(list),
-                "{name}"
-            );
+            assert_eq!(value(&settings, "http.allowedOrigins"), list, "{name}");
             assert_eq!(
                 settings.get("http.externalURL").unwrap().1,
                 Origin::File(path)
@@ -379,7 +368,7 @@ mod tests {
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let sources = [Source::Environment("MY_".to_owned()), Source::File(path)];
-        let mut settings = Settings::load(&sources, environment.into_iter()).unwrap();
+        let mut settings = Settings::load(&sources, &environment).unwrap();
         assert_eq!(value(&settings, "store.maxSize"), text("2GiB"));
         assert_eq!(value(&settings, "store.path"), text("/b"));
         assert_eq!(value(&settings, "metrics.addr"), text(":1"));
@@ -400,7 +389,7 @@ mod tests {
         ];
         for (written, [registry, namespace, repository]) in cases {
             let environment = [("IF_ARTIFACTS_SCHEMATIC".to_owned(), written.to_owned())];
-            let settings = Settings::load(&[], environment.into_iter()).unwrap();
+            let settings = Settings::load(&[], &environment).unwrap();
             assert_eq!(
                 value(&settings, "artifacts.schematic.registry"),
                 text(registry)
@@ -419,7 +408,7 @@ mod tests {
     #[test]
     fn unknown_keys_warn_and_suggest() {
         let environment = [("IF_HTTP_EXTERNALURI".to_owned(), "x".to_owned())];
-        let settings = Settings::load(&[], environment.into_iter()).unwrap();
+        let settings = Settings::load(&[], &environment).unwrap();
         assert_eq!(
             settings.warnings,
             [
@@ -439,7 +428,7 @@ mod tests {
         ] {
             let path = directory.path().join(name);
             std::fs::write(&path, document).unwrap();
-            let error = Settings::load(&[Source::File(path)], std::iter::empty()).unwrap_err();
+            let error = Settings::load(&[Source::File(path)], &[]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
         assert!(Source::parse("config.ini").is_err());

@@ -10,7 +10,7 @@ fn load(pairs: &[(&str, &str)]) -> Result<Config, Error> {
             )
         })
         .collect();
-    let settings = Settings::load(&[], environment.into_iter())?;
+    let settings = Settings::load(&[], &environment)?;
     Config::new(settings, Path::new("/data"))
 }
 
@@ -22,7 +22,7 @@ fn nothing_needs_to_be_set() {
     assert_eq!(config.store_path, Path::new("/data/store"));
     assert_eq!(config.schematic_path, Path::new("/data/schematics"));
     assert_eq!(config.store_max_size, 64 << 30);
-    assert_eq!(config.recheck, Duration::from_secs(900));
+    assert_eq!(config.recheck, Duration::from_mins(15));
     assert_eq!(config.metrics_addr.as_deref(), Some(":2122"));
     assert_eq!(config.schematic_repository, None);
     assert_eq!(config.warnings.len(), 2, "{:?}", config.warnings);
@@ -132,6 +132,6 @@ fn what_is_printed_is_a_configuration_without_secrets() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("printed.yaml");
     std::fs::write(&path, text).unwrap();
-    let again = Settings::load(&[source::Source::File(path)], std::iter::empty()).unwrap();
+    let again = Settings::load(&[source::Source::File(path)], &[]).unwrap();
     assert_eq!(again.warnings, Vec::<String>::new());
 }

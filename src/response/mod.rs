@@ -67,7 +67,8 @@ pub enum Part {
 }
 
 impl Part {
-    fn len(&self) -> u64 {
+    /// Bytes of the piece.
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Range(range) => range.end - range.start,

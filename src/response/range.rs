@@ -95,6 +95,10 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(
+        clippy::single_range_in_vec_init,
+        reason = "one range is a common answer"
+    )]
     fn the_forms_of_the_specification() {
         use Ranges::{Some, Unsatisfiable, Whole};
         let cases = [

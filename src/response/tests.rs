@@ -10,12 +10,12 @@ fn entity(len: u64) -> Entity {
     }
 }
 
-fn ask(method: Method, headers: &[(HeaderName, &str)]) -> Plan {
+fn ask(method: &Method, headers: &[(HeaderName, &str)]) -> Plan {
     let headers = headers
         .iter()
         .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
         .collect();
-    plan(&method, &headers, &entity(1000))
+    plan(method, &headers, &entity(1000))
 }
 
 fn etag() -> String {
@@ -24,7 +24,7 @@ fn etag() -> String {
 
 #[test]
 fn a_plain_get_is_the_whole() {
-    let plan = ask(Method::GET, &[]);
+    let plan = ask(&Method::GET, &[]);
     assert_eq!(plan.status, 200);
     assert_eq!(plan.parts, [Part::Range(0..1000)]);
     let mut names: Vec<_> = plan.headers.keys().map(HeaderName::as_str).collect();
@@ -42,11 +42,11 @@ fn a_plain_get_is_the_whole() {
 
 #[test]
 fn head_has_the_headers_of_get_and_no_body() {
-    let (get, head) = (ask(Method::GET, &[]), ask(Method::HEAD, &[]));
+    let (get, head) = (ask(&Method::GET, &[]), ask(&Method::HEAD, &[]));
     assert_eq!(get.headers, head.headers);
     assert_eq!(head.headers[CONTENT_LENGTH], "1000");
     assert_eq!(head.parts, []);
-    let ranged = ask(Method::HEAD, &[(RANGE, "bytes=0-0")]);
+    let ranged = ask(&Method::HEAD, &[(RANGE, "bytes=0-0")]);
     assert_eq!(
         (ranged.status, ranged.headers),
         (StatusCode::OK, head.headers)
@@ -55,7 +55,7 @@ fn head_has_the_headers_of_get_and_no_body() {
 
 #[test]
 fn a_range_says_where_it_lies() {
-    let plan = ask(Method::GET, &[(RANGE, "bytes=-10")]);
+    let plan = ask(&Method::GET, &[(RANGE, "bytes=-10")]);
     assert_eq!(plan.status, 206);
     assert_eq!(plan.headers[CONTENT_RANGE], "bytes 990-999/1000");
     assert_eq!(plan.headers[CONTENT_LENGTH], "10");
@@ -64,7 +64,7 @@ fn a_range_says_where_it_lies() {
 
 #[test]
 fn several_ranges_have_an_exact_length() {
-    let plan = ask(Method::GET, &[(RANGE, "bytes=5-9,0-0")]);
+    let plan = ask(&Method::GET, &[(RANGE, "bytes=5-9,0-0")]);
     assert_eq!(plan.status, 206);
     let boundary = Digest::of(b"artifact").hex()[..32].to_owned();
     let content_type = format!("multipart/byteranges; boundary={boundary}");
@@ -89,7 +89,7 @@ fn several_ranges_have_an_exact_length() {
 
 #[test]
 fn a_range_outside_names_the_length() {
-    let plan = ask(Method::GET, &[(RANGE, "bytes=1000-")]);
+    let plan = ask(&Method::GET, &[(RANGE, "bytes=1000-")]);
     assert_eq!(plan.status, 416);
     assert_eq!(plan.headers[CONTENT_RANGE], "bytes */1000");
     assert_eq!(plan.headers["x-content-type-options"], "nosniff");
@@ -104,7 +104,10 @@ fn if_range_is_compared_strongly_and_dates_never_match() {
         ("Sat, 21 Nov 2026 10:36:45 GMT".to_owned(), 200),
     ];
     for (condition, status) in cases {
-        let plan = ask(Method::GET, &[(RANGE, "bytes=0-9"), (IF_RANGE, &condition)]);
+        let plan = ask(
+            &Method::GET,
+            &[(RANGE, "bytes=0-9"), (IF_RANGE, &condition)],
+        );
         assert_eq!(plan.status, status, "{condition}");
     }
 }
@@ -123,10 +126,7 @@ fn conditions_come_before_ranges() {
     ];
     for (name, value, status) in cases {
         for method in [Method::GET, Method::HEAD] {
-            let plan = ask(
-                method.clone(),
-                &[(name.clone(), &value), (RANGE, "bytes=0-9")],
-            );
+            let plan = ask(&method, &[(name.clone(), &value), (RANGE, "bytes=0-9")]);
             let expected = match status {
                 206 if method == Method::HEAD => 200,
                 status => status,
@@ -134,7 +134,7 @@ fn conditions_come_before_ranges() {
             assert_eq!(plan.status, expected, "{method} {name}: {value}");
         }
     }
-    let plan = ask(Method::GET, &[(IF_NONE_MATCH, &etag())]);
+    let plan = ask(&Method::GET, &[(IF_NONE_MATCH, &etag())]);
     assert_eq!(plan.headers[ETAG], etag());
     assert!(!plan.headers.contains_key(CONTENT_LENGTH));
 }

@@ -1,3 +1,5 @@
+use std::fs::File;
+
 use formats::{
     Extent,
     extent::{Framed, Framing},
@@ -188,20 +190,4 @@ fn a_written_file_and_its_digest_are_the_layout() {
     assert_eq!(told, layout.len());
     assert_eq!(digest, Digest::of(&whole));
     assert_eq!(sha256(&layout, &blobs).unwrap(), digest);
-}
-
-#[test]
-fn readers_share_open_files() {
-    let blobs = Directory::new();
-    let digest = blobs.put(b"shared");
-    let shared = SharedBlobs::new(Arc::new(blobs));
-    let (first, second) = (shared.open(&digest).unwrap(), shared.open(&digest).unwrap());
-    assert!(Arc::ptr_eq(&first.file, &second.file));
-    drop((first, second));
-    let error = shared.open(&Digest::of(b"other")).unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::NotFound);
-    assert!(
-        shared.open.lock().unwrap().is_empty(),
-        "closed files are forgotten"
-    );
 }

@@ -1,0 +1,116 @@
+//! `GET` and `HEAD /image/:schematic/:version/:path`: artifacts (spec/http.md, 2.3).
+
+use std::time::Instant;
+
+use assembler::forge::{Artifact, Need};
+use hyper::{
+    Method, Response,
+    header::{IF_MATCH, IF_NONE_MATCH},
+};
+
+use super::{Answer, query};
+use crate::{
+    app::{App, Call},
+    body::Body,
+    error::Failure,
+    metrics::{AssetLabels, ExtensionLabels},
+    response::{self, Entity, Part, Plan, disposition, media},
+};
+
+/// Suffixes of files about an artifact, and what they are.
+const SIDECARS: [(&str, &str); 3] = [
+    (".sigstore.json", "signature files"),
+    (".sha256", "checksum files"),
+    (".sha512", "checksum files"),
+];
+
+pub(super) async fn answer(app: &App, call: &Call) -> Answer {
+    let [schematic, version, path] = &call.parameters[..] else {
+        unreachable!("the route has three parameters");
+    };
+    let sidecar = SIDECARS.iter().find(|(suffix, _)| path.ends_with(suffix));
+    if let Some((_, feature)) = sidecar {
+        return Err(Failure::not_yet(feature));
+    }
+    let started = Instant::now();
+    let mut artifact = app
+        .forge
+        .artifact(schematic, version, path, need(call))
+        .await?;
+    let mut plan = plan(app, call, &artifact, path);
+    if needs_payload(call, &plan) {
+        let forge = &app.forge;
+        artifact = forge
+            .artifact(schematic, version, path, Need::Payload)
+            .await?;
+        plan = self::plan(app, call, &artifact, path);
+    }
+    app.metrics
+        .build_latency
+        .observe(started.elapsed().as_secs_f64());
+    let response = respond(app, call, plan, &artifact)?;
+    let labels = AssetLabels::of(version, path);
+    app.metrics.assets_built.get_or_create(&labels).inc();
+    let bytes = response.body().len();
+    app.metrics
+        .assets_built_bytes
+        .get_or_create(&labels)
+        .inc_by(bytes);
+    count_extensions(app, schematic).await;
+    Ok(response)
+}
+
+/// A conditional request may need no payload at all: it is planned on metadata first.
+pub(super) fn need(call: &Call) -> Need {
+    let is_conditional =
+        call.headers.contains_key(IF_MATCH) || call.headers.contains_key(IF_NONE_MATCH);
+    if call.method == Method::HEAD || is_conditional {
+        Need::Layout
+    } else {
+        Need::Payload
+    }
+}
+
+pub(super) fn needs_payload(call: &Call, plan: &Plan) -> bool {
+    let has_ranges = plan.parts.iter().any(|part| matches!(part, Part::Range(_)));
+    need(call) == Need::Layout && has_ranges
+}
+
+/// What the answer is, before any byte of it is read.
+pub(super) fn plan(app: &App, call: &Call, artifact: &Artifact, path: &str) -> Plan {
+    let name = query(call, "filename").filter(|name| !name.is_empty());
+    let entity = Entity {
+        len: artifact.layout.len(),
+        etag: artifact.etag,
+        content_type: media::of_path(path),
+        disposition: disposition::attachment(name.as_deref().unwrap_or(path)),
+        sha256: app.digests.get(&artifact.etag),
+    };
+    response::plan(&call.method, &call.headers, &entity)
+}
+
+/// The answer. The first download of the whole has its digest computed on the way.
+pub(super) fn respond(app: &App, call: &Call, plan: Plan, artifact: &Artifact) -> Answer {
+    let whole = [Part::Range(0..artifact.layout.len())];
+    let is_whole = call.method == Method::GET && plan.parts == whole && !artifact.layout.is_empty();
+    let layout = std::sync::Arc::clone(&artifact.layout);
+    let body = Body::parts(plan.parts, layout, std::sync::Arc::clone(&app.blobs))?;
+    let hashing = is_whole
+        .then(|| app.digests.start(&artifact.etag))
+        .flatten();
+    let mut response = Response::new(body.hashed(hashing));
+    *response.status_mut() = plan.status;
+    *response.headers_mut() = plan.headers;
+    Ok(response)
+}
+
+async fn count_extensions(app: &App, schematic: &str) {
+    if let Ok((_, schematic)) = app.forge.schematic(schematic).await {
+        for name in &schematic.customization.official_extensions {
+            let labels = ExtensionLabels {
+                extension: name.to_string(),
+            };
+            app.metrics.extension_hits.get_or_create(&labels).inc();
+        }
+    }
+}
