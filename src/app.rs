@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use assembler::{blobs::Blobs, forge::Forge};
+use assembler::forge::Forge;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
@@ -46,8 +46,6 @@ const MAX_REQUEST_ID_LEN: usize = 128;
 pub struct App {
     /// Makes artifacts.
     pub forge: Arc<Forge>,
-    /// Its blobs.
-    pub blobs: Arc<dyn Blobs>,
     /// Digests of whole artifacts.
     pub digests: Digests,
     /// Counts.
@@ -131,7 +129,6 @@ impl App {
     /// Serves what `forge` makes.
     pub fn new(forge: Arc<Forge>, site: Site, metrics: Arc<Metrics>) -> Self {
         Self {
-            blobs: forge.blobs(),
             forge,
             digests: Digests::default(),
             metrics,

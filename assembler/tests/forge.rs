@@ -10,10 +10,9 @@ use std::{
 use assembler::{
     blobs::Blobs as _,
     error::Kind,
-    forge::{Artifact, Components, Forge, Need, Options},
+    forge::{Artifact, Components, Forge, Need, Options, SchematicStorage},
     schematic,
     source::{SourceSpec, registry::RegistryOptions},
-    version::Version,
 };
 use bytes::Bytes;
 use formats::Digest;
@@ -34,14 +33,13 @@ fn options(release: &Path, data: &Path) -> Options {
         registry: RegistryOptions::default(),
         components: Components::default(),
         external_url: "https://factory.example.org/".to_owned(),
-        min_version: Version::parse("1.2.0").unwrap(),
+        min_version: "1.2.0".to_owned(),
         broken_versions: Vec::new(),
         data_dir: data.to_owned(),
         store_path: data.join("store"),
         store_max_bytes: 8 << 30,
-        schematics: schematic::store::Options {
-            path: data.join("schematics"),
-        },
+        schematics: SchematicStorage::Directory(data.join("schematics")),
+        schematic_cache: schematic::store::Options::default(),
         recheck: Duration::from_secs(900),
         prepare_timeout: Duration::from_secs(1200),
     }

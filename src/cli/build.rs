@@ -4,12 +4,11 @@ use std::{
     fs::File,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use anyhow::{Context as _, bail};
 use assembler::{
-    forge::{Artifact, Forge, Need},
+    forge::{Artifact, Need},
     read,
 };
 use clap::Args;
@@ -61,9 +60,8 @@ impl Build {
             spinner.finish_and_clear();
             let artifact = artifact?;
             let len = artifact.layout.len();
-            let (blobs, shown) = (Arc::clone(&forge), path.clone());
-            let target = place.clone();
-            let write = move || write(&blobs, &artifact, &target, &shown);
+            let (target, shown) = (place.clone(), path.clone());
+            let write = move || write(&artifact, &target, &shown);
             let digest = tokio::task::spawn_blocking(write)
                 .await
                 .context("the writer ended")??;
@@ -107,19 +105,19 @@ fn places(output: &Path, paths: &[String]) -> anyhow::Result<Vec<Place>> {
     Ok(paths.iter().map(file).collect())
 }
 
-fn write(forge: &Forge, artifact: &Artifact, place: &Place, name: &str) -> anyhow::Result<Digest> {
-    let blobs = forge.blobs();
+fn write(artifact: &Artifact, place: &Place, name: &str) -> anyhow::Result<Digest> {
+    let blobs = &artifact.blobs;
     let bar = progress::bytes(format!("writing {name}"), artifact.layout.len());
     let advance = |len| bar.inc(len);
     let digest = match place {
         Place::Stdout => {
             let mut out = io::stdout().lock();
-            read::write_to(&artifact.layout, &*blobs, &mut out, advance)
+            read::write_to(&artifact.layout, &**blobs, &mut out, advance)
                 .context("writing to standard output")?
         }
         Place::File(path) => {
             let mut partial = Partial::beside(path)?;
-            let digest = read::write_to(&artifact.layout, &*blobs, &mut partial.file, advance)
+            let digest = read::write_to(&artifact.layout, &**blobs, &mut partial.file, advance)
                 .with_context(|| format!("writing {}", path.display()))?;
             partial.keep(path)?;
             digest

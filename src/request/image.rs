@@ -1,6 +1,6 @@
 //! `GET` and `HEAD /image/:schematic/:version/:path`: artifacts (spec/http.md, 2.3).
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use assembler::forge::{Artifact, Need};
 use hyper::{
@@ -93,8 +93,8 @@ pub(super) fn plan(app: &App, call: &Call, artifact: &Artifact, path: &str) -> P
 pub(super) fn respond(app: &App, call: &Call, plan: Plan, artifact: &Artifact) -> Answer {
     let whole = [Part::Range(0..artifact.layout.len())];
     let is_whole = call.method == Method::GET && plan.parts == whole && !artifact.layout.is_empty();
-    let layout = std::sync::Arc::clone(&artifact.layout);
-    let body = Body::parts(plan.parts, layout, std::sync::Arc::clone(&app.blobs))?;
+    let (layout, blobs) = (Arc::clone(&artifact.layout), Arc::clone(&artifact.blobs));
+    let body = Body::parts(plan.parts, layout, blobs)?;
     let hashing = is_whole
         .then(|| app.digests.start(&artifact.etag))
         .flatten();

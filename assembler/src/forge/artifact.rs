@@ -23,7 +23,7 @@ pub struct Artifact {
     /// Equal for equal bytes, on every replica and after every restart.
     pub etag: Digest,
     /// The blobs, open; none when only the layout was needed.
-    pub blobs: Arc<Pinned>,
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// Blobs held open: eviction passes them by, and they stay readable whatever happens to the store.

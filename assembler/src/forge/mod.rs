@@ -16,11 +16,11 @@ use bstr::BString;
 use formats::Digest;
 
 use crate::{
-    images::Images,
+    images::{Images, blocking},
     schematic::{self, Id, Schematic},
-    source::{self, SourceSpec},
+    source::{self, Registry, RegistryOptions, SourceSpec},
     store::{Content, DataLock, Stat, Store, flight::Flights},
-    target::{Target, pxe},
+    target::{self, Context, Target, pxe},
     version::Version,
 };
 
@@ -34,15 +34,15 @@ pub struct Options {
     /// Where the release's images come from.
     pub source: SourceSpec,
     /// How registries are spoken to.
-    pub registry: source::registry::RegistryOptions,
+    pub registry: RegistryOptions,
     /// Names of the release's repositories.
     pub components: Components,
     /// Written verbatim into images, as the author of the schematic's extension.
     pub external_url: String,
     /// The oldest version that is offered.
-    pub min_version: Version,
+    pub min_version: String,
     /// Versions that are not offered.
-    pub broken_versions: Vec<Version>,
+    pub broken_versions: Vec<String>,
     /// The directory that only one process may use.
     pub data_dir: PathBuf,
     /// Where blobs are kept.
@@ -50,11 +50,29 @@ pub struct Options {
     /// Where eviction starts, in bytes.
     pub store_max_bytes: u64,
     /// Where schematics are kept.
-    pub schematics: schematic::store::Options,
+    pub schematics: SchematicStorage,
+    /// How many of them are remembered, and for how long that one is missing.
+    pub schematic_cache: schematic::store::Options,
     /// How long it is believed what a tag names.
     pub recheck: Duration,
     /// How long a request waits for its artifact to be prepared.
     pub prepare_timeout: Duration,
+}
+
+/// Where schematics last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchematicStorage {
+    /// Files in a directory.
+    Directory(PathBuf),
+    /// Images in a repository, shared with other replicas and with the reference.
+    Registry {
+        /// The registry's host, with port.
+        host: String,
+        /// The repository in it.
+        repository: String,
+        /// Whether plain HTTP is allowed.
+        insecure: bool,
+    },
 }
 
 /// Names of the release's repositories (spec/http.md 6.1); the base installer's come with installers.
@@ -101,7 +119,7 @@ struct Inner {
     _lock: DataLock,
     images: Images,
     store: Arc<Store>,
-    schematics: schematic::store::Schematics,
+    schematics: schematic::store::Store,
     repositories: Repositories,
     /// The registry's host as catalogues show it; a layout's name otherwise.
     shown_host: String,
@@ -123,22 +141,48 @@ impl Forge {
     pub async fn open(options: Options) -> Result<Self, Error> {
         let lock = DataLock::take(&options.data_dir)?;
         let store = Arc::new(Store::open(&options.store_path, options.store_max_bytes)?);
-        let source = source::open(&options.source, options.registry)?;
+        let source = source::open(&options.source, options.registry.clone())?;
+        let schematics = match options.schematics {
+            SchematicStorage::Directory(path) => {
+                let backend = schematic::store::Directory::open(path)?;
+                schematic::store::Store::new(backend, options.schematic_cache)
+            }
+            SchematicStorage::Registry {
+                host,
+                repository,
+                insecure,
+            } => {
+                let settings = RegistryOptions {
+                    insecure,
+                    ..options.registry
+                };
+                let registry = Registry::new(&host, None, settings)?;
+                let backend =
+                    schematic::store::registry::Images::new(registry, repository.parse()?);
+                schematic::store::Store::new(backend, options.schematic_cache)
+            }
+        };
         let shown_host = match &options.source {
             SourceSpec::Registry { host, .. } => host.clone(),
             SourceSpec::Directory(_) | SourceSpec::Archive(_) => "ghcr.io".to_owned(),
         };
+        // Whoever asks for a plain image need not have posted its schematic first.
+        schematics.put(&Schematic::default()).await?;
         let inner = Inner {
             _lock: lock,
             images: Images::new(source, Arc::clone(&store), options.recheck),
             splash: store.put(&formats::splash::bmp())?,
             store,
-            schematics: schematic::store::Schematics::open(options.schematics)?,
+            schematics,
             repositories: Repositories::new(&options.components)?,
             shown_host,
             external_url: options.external_url,
-            min_version: options.min_version,
-            broken_versions: options.broken_versions,
+            min_version: Version::parse(&options.min_version)?,
+            broken_versions: options
+                .broken_versions
+                .iter()
+                .map(|version| Version::parse(version))
+                .collect::<Result<_, _>>()?,
             prepare_timeout: options.prepare_timeout,
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
@@ -154,11 +198,8 @@ impl Forge {
         &self,
         document: &[u8],
     ) -> Result<(Id, Arc<Schematic>, bool), Error> {
-        let schematic = Schematic::parse(document)?;
-        schematic.check_owner()?;
-        let schematic = Arc::new(schematic);
-        let (id, created) = self.inner.schematics.put(Arc::clone(&schematic)).await?;
-        Ok((id, schematic, created))
+        let (id, schematic, put) = self.inner.schematics.create(document).await?;
+        Ok((id, schematic, put == schematic::store::Put::Created))
     }
 
     /// The schematic of an ID.
@@ -170,7 +211,7 @@ impl Forge {
 
     /// Schematics in memory, for the metric.
     pub fn schematics_cached(&self) -> u64 {
-        self.inner.schematics.cached()
+        self.inner.schematics.len()
     }
 
     /// The artifact of a URL: schematic, version, last path segment.
@@ -200,8 +241,10 @@ impl Forge {
         base_url: &str,
     ) -> Result<BString, Error> {
         let (id, schematic) = self.schematic(schematic_id).await?;
-        let context = crate::target::Context::default();
-        let target = pxe::target(version, path.as_bytes(), &schematic, &context)?;
+        let of = |version: &str, path: Vec<u8>, schematic: &Schematic, context: &Context| {
+            pxe::target(version, &path, schematic, context)
+        };
+        let target = resolve(version, path, &schematic, of).await?;
         self.inner
             .check_available(&target.version, "failed to get kernel")
             .await?;
@@ -222,4 +265,28 @@ impl Forge {
     pub fn store_collect_garbage(&self) -> Result<u64, Error> {
         Ok(self.inner.store.collect_garbage()?)
     }
+}
+
+/// Works out a target where that may take a moment: META of the largest size takes a second to compress.
+async fn resolve(
+    version: &str,
+    path: &str,
+    schematic: &Arc<Schematic>,
+    of: impl FnOnce(&str, Vec<u8>, &Schematic, &Context) -> Result<Target, target::Error>
+    + Send
+    + 'static,
+) -> Result<Target, Error> {
+    const INLINE: usize = 16 << 10;
+    let (path, context) = (path.as_bytes().to_vec(), Context::default());
+    let meta: usize = schematic
+        .customization
+        .meta
+        .iter()
+        .map(|meta| meta.value.len())
+        .sum();
+    if meta <= INLINE {
+        return Ok(of(version, path, schematic, &context)?);
+    }
+    let (version, schematic) = (version.to_owned(), Arc::clone(schematic));
+    Ok(blocking(move || of(&version, path, &schematic, &context)).await?)
 }

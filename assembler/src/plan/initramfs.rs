@@ -25,7 +25,7 @@ impl Initramfs {
                         Squashfs::Blob(content) if content.digest == *digest => Some(content),
                         _ => None,
                     });
-                made?.sums.range(offset, len)
+                made?.sums.crc32(offset, len)
             })?;
             layout.append(&stream);
         }

@@ -27,7 +27,7 @@ use futures_util::{future::BoxFuture, stream::BoxStream};
 pub use error::{Cause, Error};
 pub use image::{Compression, Descriptor, Image, Manifest};
 pub use layout::OciLayout;
-pub use registry::{Registry, RegistryOptions};
+pub use registry::{CredentialSources, Registry, RegistryOptions};
 pub use repository::{Reference, Repository};
 pub use spec::SourceSpec;
 
