@@ -79,7 +79,9 @@ fn expectation(case: &Case) -> Expectation {
             Status(502, "the source has no such image")
         }
         (Some(500), _) => Status(400, "a request that cannot be met is the client's fault"),
-        (Some(200), ["versions"] | ["version", ..]) => Type("application/json"),
+        (Some(200), ["versions"] | ["version", ..]) if case.method == "GET" => {
+            Type("application/json")
+        }
         _ => Same,
     }
 }
