@@ -8,7 +8,6 @@ use std::{
 };
 
 use assembler::{
-    blobs::Blobs as _,
     error::Kind,
     forge::{Artifact, Components, Forge, Need, Options, SchematicStorage},
     schematic,

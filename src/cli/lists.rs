@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
+use assembler::version::Version;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -46,15 +47,11 @@ impl Versions {
         let spinner = progress::spinner("asking for versions".to_owned());
         let versions = forge.versions().await;
         spinner.finish_and_clear();
-        let tags: Vec<_> = versions?.iter().map(|version| version.tag()).collect();
+        let tags: Vec<_> = versions?.iter().map(Version::tag).collect();
         let text = if self.json {
             json(&tags)?
         } else {
-            tags.join(
-                "
-",
-            ) + "
-"
+            tags.join("\n") + "\n"
         };
         print(&text)
     }
@@ -82,12 +79,13 @@ impl Overlays {
 }
 
 impl List {
-    fn print(&self, entries: &[impl Serialize], columns: &[&str]) -> anyhow::Result<()> {
+    /// Prints a list of records.
+    fn print(&self, list: &impl Serialize, columns: &[&str]) -> anyhow::Result<()> {
         let text = if self.json {
-            json(&entries)?
+            json(list)?
         } else {
-            let entries: Result<Vec<_>, _> = entries.iter().map(serde_json::to_value).collect();
-            table(columns, &entries.context("writing the list")?)
+            let list = serde_json::to_value(list).context("writing the list")?;
+            table(columns, list.as_array().map_or(&[], Vec::as_slice))
         };
         print(&text)
     }

@@ -157,6 +157,7 @@ mod tests {
         let artifact = Artifact {
             layout: Arc::new(layout()),
             etag: Digest::of(b"x"),
+            blobs: Arc::new(assembler::forge::Pinned::default()),
         };
         let json = describe("a", &artifact);
         assert_eq!(json["len"], 1_000_007);

@@ -11,7 +11,10 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
             .collect()
     } else {
         let versions = app.forge.versions().await?;
-        versions.iter().map(|version| version.tag()).collect()
+        versions
+            .iter()
+            .map(assembler::version::Version::tag)
+            .collect()
     };
     Ok(json_reply(&tags))
 }

@@ -76,7 +76,10 @@ impl Backend for Images {
                 .await
                 .map_err(failed)?;
             let tag = id.to_string();
-            registry.push_manifest(repository, &tag, MANIFEST, manifest).await.map_err(failed)?;
+            registry
+                .push_manifest(repository, &tag, MANIFEST, manifest)
+                .await
+                .map_err(failed)?;
             Ok(put)
         }
         .boxed()
