@@ -133,7 +133,7 @@ impl Inner {
         let recipe = Digest::of(format!("{RECIPE} {compression:?} {recipe}"));
         let known: Option<Content> = self.store.fact("squashfs", &recipe.hex());
         if let Some(known) = known
-            && (need == Need::Layout || self.store.contains(&known.digest))
+            && (need == Need::Layout || self.images.pin_stored(&known.digest).await?.is_some())
         {
             return Ok(known);
         }

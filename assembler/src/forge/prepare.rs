@@ -169,7 +169,7 @@ impl Inner {
 
     /// The boot picture, a blob of the program itself.
     async fn splash(&self, need: Need) -> Result<Content, Error> {
-        if need == Need::Payload && !self.store.contains(&self.splash.digest) {
+        if need == Need::Payload && self.images.pin_stored(&self.splash.digest).await?.is_none() {
             let store = Arc::clone(&self.store);
             blocking(move || store.put(&formats::splash::bmp())).await?;
         }
