@@ -1,4 +1,5 @@
 //! Layers that mean harm are refused with the entry's name, in bounded time and memory. All are made here, none is stored.
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 use std::{
     io::{self, Read},
@@ -216,7 +217,7 @@ fn a_million_entries_are_refused_in_bounded_time() {
         error.to_string(),
         format!("more than {} entries", limits.entries)
     );
-    assert!(endless.served < 512 << 20 && start.elapsed() < Duration::from_secs(60));
+    assert!(endless.served < 512 << 20 && start.elapsed() < Duration::from_mins(1));
 }
 
 #[test]

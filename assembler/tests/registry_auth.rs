@@ -1,4 +1,9 @@
 //! Who gets to see credentials: the realm a registry names, over HTTPS or on its own host, and nobody else.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 mod support;
 

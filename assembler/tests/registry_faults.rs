@@ -1,5 +1,10 @@
 //! A registry that misbehaves: nothing wrong is ever taken for good, what can be recovered is, and the error says which
 //! image it was and why.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 mod support;
 
@@ -95,18 +100,17 @@ async fn a_blob_that_breaks_off_is_taken_up_where_it_broke() {
     let server = Server::start(release, move |seen| {
         let first = first_byte(seen);
         let is_broken = seen.is_blob() && seen.count < 5;
-        is_broken.then(|| match first {
-            0 => Reply::broken(whole.slice(..50_000)),
-            _ => {
-                let mut response = ranged(&whole, seen.header("range"));
-                let Reply::Answer(broken) = Reply::broken(whole.slice(first..first + 50_000))
-                else {
-                    unreachable!("it is an answer");
-                };
-                *response.body_mut() = broken.into_body();
-                response.headers_mut().remove("content-length");
-                Reply::Answer(response)
+        is_broken.then(|| {
+            if first == 0 {
+                return Reply::broken(whole.slice(..50_000));
             }
+            let mut response = ranged(&whole, seen.header("range"));
+            let Reply::Answer(broken) = Reply::broken(whole.slice(first..first + 50_000)) else {
+                unreachable!("it is an answer");
+            };
+            *response.body_mut() = broken.into_body();
+            response.headers_mut().remove("content-length");
+            Reply::Answer(response)
         })
     })
     .await;
@@ -333,7 +337,7 @@ async fn bursts_of_failures_are_waited_out() {
 }
 
 #[tokio::test]
-async fn failures_that_do_not_pass_are_reported_with_the_registrys_words() {
+async fn failures_that_do_not_pass_are_reported_in_the_words_of_the_registry() {
     let (release, descriptor, _) = release();
     let server = Server::start(release, |seen| {
         let body = r#"{"errors":[{"code":"UNAVAILABLE","message":"down\nfor maintenance"}]}"#;
@@ -379,7 +383,7 @@ async fn retry_after_is_obeyed_within_reason() {
     let (release, ..) = release();
     let digest = release.tags[REPOSITORY][TAG];
     // An hour, as seconds and as a date: both are cut to `max_retry_after`, which is longer than any back-off here.
-    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(3600));
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_hours(1));
     for wanted in ["3600".to_owned(), date] {
         let server = Server::start(release.clone(), move |seen| {
             let is_first = seen.is_manifest() && seen.count == 0;

@@ -1,4 +1,9 @@
 //! Judged by programs we did not write: Debian's docker-registry serves what we push, skopeo writes layouts that we read.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 mod support;
 

@@ -1,4 +1,9 @@
 //! Sources of images: both implementations run one conformance suite; then what only a layout can get wrong.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 mod support;
 

@@ -239,7 +239,7 @@ fn make(
             position: 0,
         })
     };
-    let mut writer = store.writer().map_err(|error| sink(error))?;
+    let mut writer = store.writer().map_err(sink)?;
     writer.append(&[0; SUPERBLOCK]).map_err(sink)?;
     let written = squashfs::write(&root, &options, open, &mut writer)?;
     writer.overwrite_start(&written.superblock).map_err(sink)?;

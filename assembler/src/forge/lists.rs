@@ -60,7 +60,7 @@ impl Forge {
             .images
             .resolve(&self.inner.repositories.extensions, &version.tag())
             .await?;
-        Ok(self.inner.extension_catalog(&digest).await?)
+        self.inner.extension_catalog(&digest).await
     }
 
     /// The official overlays of a version; none before there were any.

@@ -176,11 +176,10 @@ pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
         return Some("single-board overlays");
     }
     match target.kind {
-        Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki => None,
         Asset::Iso if !quirks.sd_boot || target.bootloader == Bootloader::Grub => {
             Some("ISOs that boot with GRUB")
         }
-        Asset::Iso => None,
+        Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki | Asset::Iso => None,
         Asset::Image => Some("disk images"),
         Asset::Installer => Some("installer images"),
     }

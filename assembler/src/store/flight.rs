@@ -18,6 +18,14 @@ pub struct Flights<K, V, E> {
     under_way: Arc<Mutex<HashMap<K, Under<V, E>>>>,
 }
 
+impl<K, V, E> Default for Flights<K, V, E> {
+    fn default() -> Self {
+        Self {
+            under_way: Arc::default(),
+        }
+    }
+}
+
 impl<K, V, E> Flights<K, V, E>
 where
     K: Clone + Eq + Hash + Send + 'static,
@@ -26,9 +34,7 @@ where
 {
     /// No work under way.
     pub fn new() -> Self {
-        Self {
-            under_way: Arc::default(),
-        }
+        Self::default()
     }
 
     /// The result of the work under way for `key`, or of `work` when there is none. The work runs as a task of its own.
@@ -41,13 +47,12 @@ where
                 .under_way
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            match under_way.get(&key) {
-                Some(flight) => flight.clone(),
-                None => {
-                    let flight = self.launch(key.clone(), work());
-                    under_way.insert(key, flight.clone());
-                    flight
-                }
+            if let Some(flight) = under_way.get(&key) {
+                flight.clone()
+            } else {
+                let flight = self.launch(key.clone(), work());
+                under_way.insert(key, flight.clone());
+                flight
             }
         };
         flight.await

@@ -251,7 +251,7 @@ impl Unpacker<'_> {
             }
             match entry.header().entry_type() {
                 EntryType::XHeader | EntryType::GNULongName | EntryType::GNULongLink => {
-                    self.extend(&mut entry)?
+                    self.extend(&mut entry)?;
                 }
                 EntryType::XGlobalHeader => {}
                 _ => self.add(&mut entry)?,

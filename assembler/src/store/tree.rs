@@ -64,6 +64,7 @@ impl Tree {
     }
 
     /// Everything below the directory `path`, with paths relative to it.
+    #[must_use]
     pub fn below(&self, path: &str) -> Self {
         let prefix = format!("{path}/");
         let entries = self

@@ -42,6 +42,9 @@ pub enum Packing {
     Zstd,
 }
 
+/// Operating system, architecture and variant.
+type Platform<'a> = (&'a str, &'a str, &'a str);
+
 impl Release {
     pub fn new() -> Self {
         use Packing::{Gzip, Plain, Zstd};
@@ -117,12 +120,13 @@ impl Release {
                 );
                 let (suffix, packed) = pack(*packing, &content);
                 let digest = self.blob(packed);
-                let media_type = match is_docker {
-                    true => format!(
+                let media_type = if is_docker {
+                    format!(
                         "application/vnd.docker.image.rootfs.diff.tar{}",
                         suffix.replace('+', ".")
-                    ),
-                    false => format!("application/vnd.oci.image.layer.v1.tar{suffix}"),
+                    )
+                } else {
+                    format!("application/vnd.oci.image.layer.v1.tar{suffix}")
                 };
                 self.descriptor(&media_type, digest)
             })
@@ -142,7 +146,7 @@ impl Release {
     pub fn index(
         &mut self,
         kind: &'static str,
-        entries: &[(Digest, Option<(&str, &str, &str)>)],
+        entries: &[(Digest, Option<Platform<'_>>)],
     ) -> Digest {
         let entries: Vec<Value> = entries
             .iter()

@@ -31,7 +31,9 @@ fn extent() -> impl Strategy<Value = Extent> {
         )
             .prop_map(|(extents, xz, edge)| {
                 let mut layout = Layout::new();
-                extents.into_iter().for_each(|extent| layout.push(extent));
+                for extent in extents {
+                    layout.push(extent);
+                }
                 let framing = if xz {
                     Framing::Lzma2Stored { first: edge }
                 } else {
@@ -50,7 +52,9 @@ proptest! {
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
         let mut layout = Layout::new();
-        extents.into_iter().for_each(|extent| layout.push(extent));
+        for extent in extents {
+                    layout.push(extent);
+                }
         let whole = layout.collect(|_| content());
         prop_assert_eq!(whole.len() as u64, layout.len());
         let mut bounds: Vec<u64> = cuts.iter().map(|cut| cut.index(whole.len() + 1) as u64).collect();

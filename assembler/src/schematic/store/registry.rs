@@ -95,6 +95,7 @@ impl Backend for Images {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the argument of map_err")]
 fn failed(error: source::Error) -> Error {
     Error::Backend {
         text: error.to_string(),

@@ -106,7 +106,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
             retry_after(&headers, now)
         };
-        assert_eq!(parse("120"), Some(Duration::from_secs(120)));
+        assert_eq!(parse("120"), Some(Duration::from_mins(2)));
         assert_eq!(
             parse("Sun, 06 Nov 1994 08:49:40 GMT"),
             Some(Duration::from_secs(3))

@@ -26,6 +26,7 @@ impl Docker {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what lookups return")]
 fn password(username: &str, password: &str) -> Option<Credential> {
     Some(Credential::Password {
         username: username.to_owned(),
