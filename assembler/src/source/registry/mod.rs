@@ -2,7 +2,7 @@
 //!
 //! The data model (manifests, error envelopes) is oci-client's. Its client is not used: it cannot retry as a registry asks
 //! (`Retry-After` is not handed out), resume a blob and still verify it, follow `Link`, keep credentials from foreign realms,
-//! or bound time and length. So requests go to reqwest, all of them through [`client::Client`]:
+//! or bound time and length. So requests go to reqwest, all of them through `client::Client`:
 //!
 //! | part | does |
 //! |---|---|
