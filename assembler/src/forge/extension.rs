@@ -27,8 +27,9 @@ const MAX_MANIFEST: u64 = 1 << 20;
 /// Raised whenever an extension's file system comes out differently from the same files.
 const RECIPE: &str = "1";
 
-/// The one level extensions are compressed with: they are made once and downloaded often.
-const ZSTD_LEVEL: i32 = 15;
+/// The one level extensions are compressed with. Somebody waits while one is made: level 18, the reference's, takes ten times
+/// as long for 8 % less.
+const ZSTD_LEVEL: i32 = 9;
 
 /// The one attribute that is carried over; others are dropped, as the reference does (spec/initramfs.md 1.6).
 const LABEL: &str = "security.selinux";
