@@ -1,0 +1,445 @@
+//! Boots in QEMU what the service sends: `cargo test --release --test boots -- --test-threads=2`.
+//!
+//! `TALOS_FORGE_TEST_RELEASE` names the stand-in release, an OCI layout that
+//! `hack/release --size 4 4` made.
+//! The machine's `/init` prints PROBE lines (`hack/standin/init`); each test compares them with its
+//! schematic, with the command line of the service, and with the files of the extensions' images.
+#![expect(clippy::print_stderr, reason = "tests say how long a boot took")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::LazyLock,
+    time::Instant,
+};
+
+use flate2::read::GzDecoder;
+use reqwest::{Client, Method};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::runtime::Runtime;
+
+const RELEASE: &str = "TALOS_FORGE_TEST_RELEASE";
+const RELEASE_FULL: &str = "TALOS_FORGE_TEST_RELEASE_FULL";
+/// Its machines also get an embedded configuration, which needs 1.12.
+const CURRENT: &str = "v1.14.0";
+const EXTENSIONS: [&str; 3] = [
+    "siderolabs/hello-world-service",
+    "siderolabs/iscsi-tools",
+    "siderolabs/util-linux-tools",
+];
+/// Files of each extension that a machine hashes; the kernel's command line has 2048 bytes.
+const FILES_EACH: usize = 3;
+const META: &str = "a value with = and a comma, of course";
+/// Long enough for two machines on two busy cores.
+const BOOT_SECONDS: &str = "180";
+const BOOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/boot");
+/// Ends the service and removes its data when this process is gone, however it went.
+const KEEPER: &str = r#"trap : INT; directory=$1; shift; "$@" & exec >/dev/null; cat; kill $!; wait; rm -r "$directory""#;
+
+/// The real binary, as a service on a free port.
+struct Service {
+    url: String,
+    release: PathBuf,
+    runtime: Runtime,
+    client: Client,
+    _keeper: Child,
+}
+
+static SERVICE: LazyLock<Service> = LazyLock::new(|| {
+    let release = env::var_os(RELEASE)
+        .unwrap_or_else(|| panic!("{RELEASE} must name a stand-in release (hack/release)"));
+    Service::start(release.into())
+});
+
+impl Service {
+    fn start(release: PathBuf) -> Self {
+        let data = scratch().keep();
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&data)
+            .arg(env!("CARGO_BIN_EXE_talos-forge"))
+            .args(["serve", "--log-level", "error"])
+            .args(["--listen", "127.0.0.1:0", "--source"])
+            .arg(format!("oci:{}", release.display()))
+            .arg("--data-dir")
+            .arg(data.join("data"))
+            .env("IF_METRICS_ADDR", "")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        let stdout = keeper.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut url).unwrap();
+        let url = url.trim_end().trim_end_matches('/').to_owned();
+        assert!(url.starts_with("http://"), "the service did not start");
+        Self {
+            url,
+            release,
+            runtime: Runtime::new().unwrap(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            _keeper: keeper,
+        }
+    }
+
+    /// The body of an answer, which must be a success.
+    fn ask(&self, method: Method, path: &str, body: String) -> Vec<u8> {
+        self.runtime.block_on(async {
+            let url = format!("{}/{path}", self.url);
+            let request = self.client.request(method, url).body(body);
+            let answer = request.send().await.unwrap();
+            let status = answer.status();
+            let body = answer.bytes().await.unwrap();
+            let text = String::from_utf8_lossy(&body[..body.len().min(500)]);
+            assert!(status.is_success(), "{path}: {status}: {text}");
+            body.to_vec()
+        })
+    }
+
+    fn get(&self, path: &str) -> Vec<u8> {
+        self.ask(Method::GET, path, String::new())
+    }
+
+    /// A JSON blob of the release.
+    fn blob(&self, digest: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.blob_path(digest)).unwrap()).unwrap()
+    }
+
+    fn blob_path(&self, digest: &str) -> PathBuf {
+        self.release.join("blobs").join(digest.replace(':', "/"))
+    }
+
+    /// SHA-256 of the regular files of an extension's image, by their path in the machine.
+    fn extension_files(&self, version: &str, name: &str, arch: &str) -> BTreeMap<String, String> {
+        let list = self.get(&format!("version/{version}/extensions/official"));
+        let list: Vec<Value> = serde_json::from_slice(&list).unwrap();
+        let entry = list.iter().find(|entry| entry["name"] == name).unwrap();
+        let mut manifest = self.blob(entry["digest"].as_str().unwrap());
+        if let Some(platforms) = manifest["manifests"].as_array() {
+            let mut platforms = platforms.iter();
+            let fits = |platform: &&Value| platform["platform"]["architecture"] == arch;
+            manifest = self.blob(platforms.find(fits).unwrap()["digest"].as_str().unwrap());
+        }
+        let mut files = BTreeMap::new();
+        for layer in manifest["layers"].as_array().unwrap() {
+            let layer = fs::File::open(self.blob_path(layer["digest"].as_str().unwrap())).unwrap();
+            let mut layer = tar::Archive::new(GzDecoder::new(layer));
+            for entry in layer.entries().unwrap() {
+                let mut entry = entry.unwrap();
+                let path = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+                let Some(path) = path.strip_prefix("rootfs") else {
+                    continue;
+                };
+                if !entry.header().entry_type().is_file() {
+                    continue;
+                }
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                files.insert(path.to_owned(), hex(&Sha256::digest(&content)));
+            }
+        }
+        files
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+/// A schematic of its own for one boot, and what the machine must say because of it.
+struct Boot<'a> {
+    service: &'a Service,
+    name: &'static str,
+    version: &'static str,
+    arch: &'static str,
+    directory: tempfile::TempDir,
+    schematic: Value,
+    id: String,
+    files: BTreeMap<String, String>,
+    config: Option<String>,
+}
+
+impl<'a> Boot<'a> {
+    fn new(
+        service: &'a Service,
+        name: &'static str,
+        version: &'static str,
+        arch: &'static str,
+    ) -> Self {
+        let mut files = BTreeMap::new();
+        for extension in EXTENSIONS {
+            let all = service.extension_files(version, extension, arch);
+            let plain = all
+                .into_iter()
+                .filter(|(path, _)| path.len() < 100 && !path.contains([' ', ',']));
+            files.extend(plain.take(FILES_EACH));
+        }
+        assert!(files.len() > EXTENSIONS.len(), "{files:?}");
+        let config = (version == CURRENT)
+            .then(|| format!("apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: {name}\n"));
+
+        let directory = scratch();
+        // unique: the scratch directory's name is
+        let nonce = directory.path().file_name().unwrap().display().to_string();
+        let paths: Vec<&str> = files.keys().map(String::as_str).collect();
+        let console = if arch == "arm64" { "ttyAMA0" } else { "ttyS0" };
+        let mut schematic = serde_json::json!({"customization": {
+            "extraKernelArgs": [
+                format!("console={console}"),
+                format!("probe.nonce={nonce}"),
+                format!("probe.file={}", paths.join(",")),
+            ],
+            "meta": [{"key": 10, "value": META}],
+            "systemExtensions": {"officialExtensions": EXTENSIONS},
+        }});
+        if let Some(config) = &config {
+            schematic["customization"]["embeddedMachineConfiguration"] = config.as_str().into();
+        }
+        let answer = service.ask(Method::POST, "schematics", schematic.to_string());
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let id = answer["id"].as_str().unwrap().to_owned();
+        Self {
+            service,
+            name,
+            version,
+            arch,
+            directory,
+            schematic,
+            id,
+            files,
+            config,
+        }
+    }
+
+    /// Path of an artifact in the service.
+    fn path(&self, artifact: &str) -> String {
+        format!("image/{}/{}/{artifact}", self.id, self.version)
+    }
+
+    fn url(&self, artifact: &str) -> String {
+        format!("{}/{}", self.service.url, self.path(artifact))
+    }
+
+    fn download(&self, artifact: &str) -> PathBuf {
+        let file = self.directory.path().join(artifact);
+        fs::write(&file, self.service.get(&self.path(artifact))).unwrap();
+        file
+    }
+
+    fn command_line(&self) -> String {
+        let artifact = format!("cmdline-metal-{}", self.arch);
+        let text = self.service.get(&self.path(&artifact));
+        String::from_utf8(text).unwrap().trim_end().to_owned()
+    }
+
+    /// What `talos-forge build` makes of the same schematic and release.
+    fn build(&self, artifact: &str) -> PathBuf {
+        let schematic = self.directory.path().join("schematic.yaml");
+        fs::write(&schematic, self.schematic.to_string()).unwrap();
+        let status = Command::new(env!("CARGO_BIN_EXE_talos-forge"))
+            .arg("--source")
+            .arg(format!("oci:{}", self.service.release.display()))
+            .arg("--data-dir")
+            .arg(self.directory.path().join("data"))
+            .args(["build", self.version, artifact, "-s"])
+            .arg(schematic)
+            .arg("-o")
+            .arg(self.directory.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        self.directory.path().join(artifact)
+    }
+
+    /// Boots with `hack/boot ARGUMENTS` and checks every line that the schematic decides.
+    fn run<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) {
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", self.name));
+        let begin = Instant::now();
+        let status = Command::new(BOOT)
+            .args(arguments)
+            .args(["--quiet", "--timeout", BOOT_SECONDS, "--log"])
+            .arg(&log)
+            .status()
+            .unwrap();
+        let seconds = begin.elapsed().as_secs_f32();
+        assert!(status.success(), "no PROBE-OK, see {}", log.display());
+        let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+        self.check(&Probe::parse(&text));
+        eprintln!("boots::{}: PROBE-OK after {seconds:.1} s", self.name);
+    }
+
+    fn check(&self, probe: &Probe) {
+        assert_eq!(probe.values("CMDLINE"), [self.command_line()]);
+        assert_eq!(probe.values("SCHEMATIC"), [self.id.as_str()]);
+        assert_eq!(probe.values("META"), [format!("0xa {META}")]);
+
+        // each extension's image, the embedded configuration's where there is one, the schematic's
+        let count = EXTENSIONS.len() + usize::from(self.config.is_some()) + 1;
+        let mut layers = vec!["rootfs.sqsh".to_owned()];
+        layers.extend((0..count).map(|index| format!("{index}.sqsh")));
+        let mounted: Vec<Vec<&str>> = probe
+            .values("LAYER")
+            .iter()
+            .map(|line| line.split(' ').collect())
+            .collect();
+        let names: Vec<&str> = mounted.iter().map(|words| words[0]).collect();
+        assert_eq!(names, layers);
+        for words in mounted {
+            assert_ne!(words[1].parse::<u32>().unwrap(), 0, "{words:?} is empty");
+        }
+
+        let files: BTreeMap<String, String> = probe
+            .values("FILE")
+            .iter()
+            .map(|line| line.split_once(' ').unwrap())
+            .map(|(path, digest)| (path.to_owned(), digest.to_owned()))
+            .collect();
+        assert_eq!(files, self.files);
+
+        let config = self.config.as_deref().unwrap_or_default();
+        assert_eq!(probe.values("CONFIG"), Vec::from_iter(config.lines()));
+    }
+}
+
+/// The PROBE lines of a serial console.
+struct Probe<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Probe<'a> {
+    fn parse(log: &'a str) -> Self {
+        let lines = log
+            .lines()
+            .filter_map(|line| line.trim_end_matches('\r').strip_prefix("PROBE-"));
+        Self(lines.filter_map(|line| line.split_once(' ')).collect())
+    }
+
+    fn values(&self, key: &str) -> Vec<&'a str> {
+        let fitting = self.0.iter().filter(|(name, _)| *name == key);
+        fitting.map(|(_, value)| *value).collect()
+    }
+}
+
+/// Kernel and initramfs, started by QEMU itself.
+fn direct(name: &'static str, version: &'static str, arch: &'static str) {
+    let boot = Boot::new(&SERVICE, name, version, arch);
+    let kernel = boot.download(&format!("kernel-{arch}"));
+    let initramfs = boot.download(&format!("initramfs-{arch}.xz"));
+    boot.run([
+        "--kernel".as_ref(),
+        kernel.as_os_str(),
+        "--initrd".as_ref(),
+        initramfs.as_os_str(),
+        "--append".as_ref(),
+        boot.command_line().as_ref(),
+    ]);
+}
+
+/// An artifact that UEFI starts.
+fn uefi(name: &'static str, arch: &'static str, suffix: &str, options: &[&str]) {
+    let boot = Boot::new(&SERVICE, name, CURRENT, arch);
+    let image = boot.download(&format!("metal-{arch}{suffix}"));
+    let options = options.iter().map(AsRef::as_ref);
+    boot.run([image.as_os_str()].into_iter().chain(options));
+}
+
+#[test]
+fn kernel_and_initramfs_boot_on_amd64() {
+    direct("direct-amd64", CURRENT, "amd64");
+}
+
+#[test]
+fn kernel_and_initramfs_boot_on_arm64() {
+    direct("direct-arm64", CURRENT, "arm64");
+}
+
+#[test]
+fn the_kernel_unpacks_extensions_framed_as_xz() {
+    direct("direct-1.7", "v1.7.7", "amd64");
+    direct("direct-1.7-arm64", "v1.7.7", "arm64");
+}
+
+#[test]
+fn the_oldest_version_boots() {
+    direct("direct-1.3", "v1.3.7", "amd64");
+}
+
+#[test]
+fn the_last_version_with_modules_outside_usr_boots() {
+    direct("direct-1.9", "v1.9.5", "amd64");
+}
+
+#[test]
+fn uki_boots_on_amd64() {
+    uefi("uki-amd64", "amd64", "-uki.efi", &[]);
+}
+
+#[test]
+fn uki_boots_on_arm64() {
+    uefi("uki-arm64", "arm64", "-uki.efi", &[]);
+}
+
+#[test]
+fn iso_boots_as_cd_on_amd64() {
+    uefi("iso-cd-amd64", "amd64", ".iso", &[]);
+}
+
+#[test]
+fn iso_boots_as_cd_on_arm64() {
+    uefi("iso-cd-arm64", "arm64", ".iso", &[]);
+}
+
+#[test]
+fn iso_boots_as_disk_on_amd64() {
+    uefi("iso-disk-amd64", "amd64", ".iso", &["--disk"]);
+}
+
+#[test]
+fn iso_boots_as_disk_on_arm64() {
+    uefi("iso-disk-arm64", "arm64", ".iso", &["--disk"]);
+}
+
+#[test]
+fn ipxe_boots_from_the_running_service() {
+    let boot = Boot::new(&SERVICE, "ipxe", CURRENT, "amd64");
+    let script = format!("{}/pxe/{}/{CURRENT}/metal-amd64", boot.service.url, boot.id);
+    boot.run(["--bios", "--ipxe", &script]);
+}
+
+#[test]
+fn firmware_boots_the_uki_over_http() {
+    let boot = Boot::new(&SERVICE, "http-boot", CURRENT, "amd64");
+    boot.run(["--http-boot", &boot.url("metal-amd64-uki.efi")]);
+}
+
+#[test]
+fn iso_boots_while_it_is_read_over_http() {
+    let boot = Boot::new(&SERVICE, "iso-http", CURRENT, "amd64");
+    boot.run([&boot.url("metal-amd64.iso")]);
+}
+
+#[test]
+fn what_build_wrote_boots() {
+    let boot = Boot::new(&SERVICE, "build-uki", CURRENT, "amd64");
+    let image = boot.build("metal-amd64-uki.efi");
+    boot.run([image]);
+}
+
+#[test]
+fn iso_of_a_full_size_release_boots() {
+    let Some(release) = env::var_os(RELEASE_FULL) else {
+        eprintln!("skipped: {RELEASE_FULL} does not name a release of Talos' size");
+        return;
+    };
+    let service = Service::start(release.into());
+    let boot = Boot::new(&service, "iso-full", CURRENT, "amd64");
+    let image = boot.download("metal-amd64.iso");
+    boot.run([image]);
+}
