@@ -28,10 +28,11 @@ use crate::{
     error::Kind,
 };
 
-/// Bytes that are read at once: the size of the pooled buffers.
-pub const CHUNK: usize = 128 << 10;
+/// Bytes that are read at once: the size of the pooled buffers. The HTTP library holds up to 64 KiB and one more buffer for a
+/// connection whose client does not read, and a buffer stays whole until its last byte is sent; a thousand of those must fit.
+pub const CHUNK: usize = 32 << 10;
 /// Idle buffers that are kept for the next reader; together 8 MiB.
-const POOL: usize = 64;
+const POOL: usize = 256;
 /// Zeros and inline bytes of at least this length are handed out as they are instead of being copied into a buffer.
 const SHARED: u64 = 16 << 10;
 /// Open blobs that one reader keeps; layouts alternate between a few.

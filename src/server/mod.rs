@@ -26,8 +26,9 @@ use tokio::{
 use self::{stream::Guarded, tls::Tls};
 use crate::{body::Body, config::Limits, metrics::Metrics};
 
-/// Unsent bytes that the kernel holds for one connection; without it, it takes 4 MB for each stalled reader.
-pub const NOTSENT_LOWAT: u32 = 1 << 20;
+/// Unsent bytes that the kernel holds for one connection, besides what is under way; without it, it takes 4 MB for each
+/// stalled reader. It need only last until the connection's task runs again.
+pub const NOTSENT_LOWAT: u32 = 32 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long accepting pauses when there are no file descriptors left.
@@ -35,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long an HTTP/2 client may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Largest HTTP/2 frame that is sent: as large as a buffer, to spare headers.
-const FRAME: u32 = 128 << 10;
+const FRAME: u32 = 32 << 10;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
