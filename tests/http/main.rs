@@ -1,7 +1,12 @@
 //! The service over a socket.
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod kernels;
 mod ranges;
+mod registry;
+mod release;
 mod service;
+#[path = "../../assembler/tests/support/standin.rs"]
+mod standin;
 mod support;
 mod vectors;
