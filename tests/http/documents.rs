@@ -184,14 +184,15 @@ async fn version_lists_are_those_of_the_reference() {
     tally.report("versions.json", 100);
 }
 
-/// Whether an OCI layout can hold these tags: at least one, of the characters that tags have.
+/// Whether an OCI layout can hold these tags: at least one, none twice, of the characters that tags have.
 fn is_layout(tags: &[String]) -> bool {
     let is_tag = |tag: &String| {
         let more = |byte| matches!(byte, b'.' | b'-' | b'_');
         tag.bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || more(byte))
     };
-    !tags.is_empty() && tags.iter().all(is_tag)
+    let is_single = (1..tags.len()).all(|at| !tags[..at].contains(&tags[at]));
+    !tags.is_empty() && is_single && tags.iter().all(is_tag)
 }
 
 /// Whether a case is about what another issue brings, or about what no URL can say.
