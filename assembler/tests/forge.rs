@@ -5,12 +5,10 @@
     reason = "a step that fails is a test that fails"
 )]
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+#[path = "support/standin.rs"]
+mod standin;
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
 
 use assembler::{
     error::Kind,
@@ -20,16 +18,7 @@ use assembler::{
 };
 use bytes::Bytes;
 use formats::Digest;
-
-fn release() -> Option<PathBuf> {
-    let path = std::env::var_os("TALOS_FORGE_TEST_RELEASE").map(PathBuf::from);
-    if path.is_none() {
-        let required = std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_some();
-        assert!(!required, "TALOS_FORGE_TEST_RELEASE is not set");
-        println!("skipped: TALOS_FORGE_TEST_RELEASE is not set");
-    }
-    path
-}
+use standin::release;
 
 fn options(release: &Path, data: &Path) -> Options {
     Options {

@@ -1,7 +1,16 @@
 //! The service over a socket.
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod documents;
+mod golden;
+mod kernels;
 mod ranges;
+mod registry;
+mod release;
 mod service;
+#[path = "../../assembler/tests/support/standin.rs"]
+mod standin;
 mod support;
+#[path = "../../formats/tests/reports/uki.rs"]
+mod uki;
 mod vectors;

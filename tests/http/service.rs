@@ -1,14 +1,8 @@
 //! What every answer of the service has in common; needs no release.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use assembler::forge::Forge;
 use reqwest::{Client, Method, StatusCode, header, redirect::Policy};
-use talos_forge::{
-    app::{App, Site},
-    config::{Config, source::Settings},
-    metrics::Metrics,
-};
 
 use crate::support::Running;
 
@@ -25,15 +19,7 @@ async fn service(directory: &Path) -> Running {
         r#"{"schemaVersion":2,"manifests":[]}"#,
     )
     .unwrap();
-    let environment = [(
-        "IF_ARTIFACTS_CORE_REGISTRY".to_owned(),
-        format!("oci:{}", layout.display()),
-    )];
-    let settings = Settings::load(&[], &environment).unwrap();
-    let config = Config::new(settings, &directory.join("data")).unwrap();
-    let forge = Arc::new(Forge::open(config.forge_options()).await.unwrap());
-    let app = App::new(forge, Site::new(&config), Arc::new(Metrics::new()));
-    Running::with(Arc::new(app), config.limits).await
+    Running::over(&layout, &directory.join("data"), &[]).await
 }
 
 fn client() -> Client {

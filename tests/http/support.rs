@@ -4,11 +4,15 @@ use std::{
     fs::File,
     io,
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use assembler::blobs::{Blob, Blobs};
+use assembler::{
+    blobs::{Blob, Blobs},
+    forge::Forge,
+};
 use bytes::Bytes;
 use formats::{
     Digest, Extent, Layout,
@@ -16,8 +20,9 @@ use formats::{
 };
 use hyper::{Request, Response, body::Incoming};
 use talos_forge::{
+    app::{App, Site},
     body::Body,
-    config::Limits,
+    config::{Config, Limits, source::Settings},
     digests::Digests,
     metrics::Metrics,
     response::{self, Entity, Part, disposition, media},
@@ -154,6 +159,8 @@ pub(crate) struct Running {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     fixed: Option<Arc<Fixed>>,
+    /// What answers, for the service itself.
+    pub(crate) app: Option<Arc<App>>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -176,9 +183,39 @@ impl Running {
         Self {
             address,
             fixed: None,
+            app: None,
             stop,
             task,
         }
+    }
+
+    /// Starts the service itself over an OCI layout, with these settings of the environment.
+    pub(crate) async fn over(release: &Path, data: &Path, settings: &[(&str, &str)]) -> Self {
+        let source = format!("oci:{}", release.display());
+        Self::from(&source, data, settings).await
+    }
+
+    /// As `over`, from any source.
+    pub(crate) async fn from(source: &str, data: &Path, settings: &[(&str, &str)]) -> Self {
+        let always = [
+            ("IF_ARTIFACTS_CORE_REGISTRY", source),
+            ("IF_CONTAINERSIGNATURE_DISABLED", "true"),
+        ];
+        let settings = always.iter().chain(settings);
+        let environment: Vec<_> = settings
+            .map(|&(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let settings = Settings::load(&[], &environment).unwrap();
+        let config = Config::new(settings, data).unwrap();
+        let forge = Arc::new(Forge::open(config.forge_options()).await.unwrap());
+        let app = Arc::new(App::new(
+            forge,
+            Site::new(&config),
+            Arc::new(Metrics::new()),
+        ));
+        let mut running = Self::with(Arc::clone(&app), config.limits).await;
+        running.app = Some(app);
+        running
     }
 
     /// The URL of a path without leading slash.

@@ -85,10 +85,10 @@ impl Forge {
     /// The names of a version's `talosctl` programs; none before there were any.
     pub async fn talosctl(&self, version: &str) -> Result<Vec<String>, Error> {
         let version = Version::parse_tolerant(version)?;
+        self.inner.available(&version).await?;
         if !Quirks::of(&version).talosctl {
             return Ok(Vec::new());
         }
-        self.inner.available(&version).await?;
         let image = self
             .inner
             .tagged(&self.inner.repositories.talosctl, &version)
