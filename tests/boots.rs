@@ -155,6 +155,17 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
+/// Where a machine has its command line from.
+#[derive(Clone, Copy, PartialEq)]
+enum Origin {
+    /// The artifact `cmdline-…`, or the PXE script.
+    Asked,
+    /// A UKI, which never has META.
+    Uki,
+    /// An ISO, which must not boot over an installed system.
+    Iso,
+}
+
 /// A schematic of its own for one boot, and what the machine must say because of it.
 struct Boot<'a> {
     service: &'a Service,
@@ -241,6 +252,21 @@ impl<'a> Boot<'a> {
         String::from_utf8(text).unwrap().trim_end().to_owned()
     }
 
+    fn expected(&self, origin: Origin) -> String {
+        let line = self.command_line();
+        let mut words: Vec<&str> = line.split(' ').collect();
+        match origin {
+            Origin::Asked => {}
+            Origin::Uki => words.retain(|word| !word.starts_with("talos.environment=")),
+            Origin::Iso => {
+                let console = |word: &&str| word.starts_with("console=");
+                let after = words.iter().position(console).unwrap() + 1;
+                words.insert(after, "talos.halt_if_installed=1");
+            }
+        }
+        words.join(" ")
+    }
+
     /// What `talos-forge build` makes of the same schematic and release.
     fn build(&self, artifact: &str) -> PathBuf {
         let schematic = self.directory.path().join("schematic.yaml");
@@ -261,7 +287,11 @@ impl<'a> Boot<'a> {
     }
 
     /// Boots with `hack/boot ARGUMENTS` and checks every line that the schematic decides.
-    fn run<A: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = A>) {
+    fn run<A: AsRef<std::ffi::OsStr>>(
+        &self,
+        origin: Origin,
+        arguments: impl IntoIterator<Item = A>,
+    ) {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", self.name));
         let begin = Instant::now();
         let status = Command::new(BOOT)
@@ -273,14 +303,15 @@ impl<'a> Boot<'a> {
         let seconds = begin.elapsed().as_secs_f32();
         assert!(status.success(), "no PROBE-OK, see {}", log.display());
         let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
-        self.check(&Probe::parse(&text));
+        self.check(origin, &Probe::parse(&text));
         eprintln!("boots::{}: PROBE-OK after {seconds:.1} s", self.name);
     }
 
-    fn check(&self, probe: &Probe) {
-        assert_eq!(probe.values("CMDLINE"), [self.command_line()]);
+    fn check(&self, origin: Origin, probe: &Probe) {
+        assert_eq!(probe.values("CMDLINE"), [self.expected(origin)]);
         assert_eq!(probe.values("SCHEMATIC"), [self.id.as_str()]);
-        assert_eq!(probe.values("META"), [format!("0xa {META}")]);
+        let meta = (origin != Origin::Uki).then(|| format!("0xa {META}"));
+        assert_eq!(probe.values("META"), Vec::from_iter(meta));
 
         // each extension's image, the embedded configuration's where there is one, the schematic's
         let count = EXTENSIONS.len() + usize::from(self.config.is_some()) + 1;
@@ -332,22 +363,30 @@ fn direct(name: &'static str, version: &'static str, arch: &'static str) {
     let boot = Boot::new(&SERVICE, name, version, arch);
     let kernel = boot.download(&format!("kernel-{arch}"));
     let initramfs = boot.download(&format!("initramfs-{arch}.xz"));
-    boot.run([
-        "--kernel".as_ref(),
-        kernel.as_os_str(),
-        "--initrd".as_ref(),
-        initramfs.as_os_str(),
-        "--append".as_ref(),
-        boot.command_line().as_ref(),
-    ]);
+    boot.run(
+        Origin::Asked,
+        [
+            "--kernel".as_ref(),
+            kernel.as_os_str(),
+            "--initrd".as_ref(),
+            initramfs.as_os_str(),
+            "--append".as_ref(),
+            boot.command_line().as_ref(),
+        ],
+    );
 }
 
 /// An artifact that UEFI starts.
 fn uefi(name: &'static str, arch: &'static str, suffix: &str, options: &[&str]) {
+    let origin = if suffix == ".iso" {
+        Origin::Iso
+    } else {
+        Origin::Uki
+    };
     let boot = Boot::new(&SERVICE, name, CURRENT, arch);
     let image = boot.download(&format!("metal-{arch}{suffix}"));
     let options = options.iter().map(AsRef::as_ref);
-    boot.run([image.as_os_str()].into_iter().chain(options));
+    boot.run(origin, [image.as_os_str()].into_iter().chain(options));
 }
 
 #[test]
@@ -410,26 +449,29 @@ fn iso_boots_as_disk_on_arm64() {
 fn ipxe_boots_from_the_running_service() {
     let boot = Boot::new(&SERVICE, "ipxe", CURRENT, "amd64");
     let script = format!("{}/pxe/{}/{CURRENT}/metal-amd64", boot.service.url, boot.id);
-    boot.run(["--bios", "--ipxe", &script]);
+    boot.run(Origin::Asked, ["--bios", "--ipxe", &script]);
 }
 
 #[test]
 fn firmware_boots_the_uki_over_http() {
     let boot = Boot::new(&SERVICE, "http-boot", CURRENT, "amd64");
-    boot.run(["--http-boot", &boot.url("metal-amd64-uki.efi")]);
+    boot.run(
+        Origin::Uki,
+        ["--http-boot", &boot.url("metal-amd64-uki.efi")],
+    );
 }
 
 #[test]
 fn iso_boots_while_it_is_read_over_http() {
     let boot = Boot::new(&SERVICE, "iso-http", CURRENT, "amd64");
-    boot.run([&boot.url("metal-amd64.iso")]);
+    boot.run(Origin::Iso, [&boot.url("metal-amd64.iso")]);
 }
 
 #[test]
 fn what_build_wrote_boots() {
     let boot = Boot::new(&SERVICE, "build-uki", CURRENT, "amd64");
     let image = boot.build("metal-amd64-uki.efi");
-    boot.run([image]);
+    boot.run(Origin::Uki, [image]);
 }
 
 #[test]
@@ -441,5 +483,5 @@ fn iso_of_a_full_size_release_boots() {
     let service = Service::start(release.into());
     let boot = Boot::new(&service, "iso-full", CURRENT, "amd64");
     let image = boot.download("metal-amd64.iso");
-    boot.run([image]);
+    boot.run(Origin::Iso, [image]);
 }
