@@ -158,6 +158,7 @@ mod tests {
             layout: Arc::new(layout()),
             etag: Digest::of(b"x"),
             blobs: Arc::new(assembler::forge::Pinned::default()),
+            was_known: false,
         };
         let json = describe("a", &artifact);
         assert_eq!(json["len"], 1_000_007);

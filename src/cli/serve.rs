@@ -8,11 +8,6 @@ use std::{
 use anyhow::Context as _;
 use assembler::forge::Forge;
 use clap::Args;
-use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
-    header::{CONTENT_TYPE, HeaderValue},
-};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -22,11 +17,9 @@ use tokio::{
 use super::{Global, Level, log};
 use crate::{
     app::{App, Site, listening},
-    body::Body,
     config::{Config, source::Value},
-    error::Failure,
-    metrics::Metrics,
-    server::{self, Handler, Peer, Server, tls::Tls},
+    metrics::{Metrics, Page},
+    server::{self, Server, tls::Tls},
 };
 
 /// Run the service
@@ -88,11 +81,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let forge = Arc::new(Forge::open(config.forge_options()).await?);
     let metrics = Arc::new(Metrics::new());
     let (stop, stopped) = watch::channel(false);
+    let page = Arc::new(Page::new(Arc::clone(&forge), Arc::clone(&metrics)));
     let app = Arc::new(App::new(forge, Site::new(&config), Arc::clone(&metrics)));
     announce(&listeners, tls.is_some())?;
     let main = Server::new(app, config.limits, tls.clone(), Arc::clone(&metrics));
     let main = tokio::spawn(main.run(listeners, stopped.clone()));
-    let page = Arc::new(Page(Arc::clone(&metrics)));
     let side = Server::new(page, config.limits, None, Arc::new(Metrics::new()));
     let side = tokio::spawn(side.run(metrics_listeners, stopped));
     if let Some(tls) = tls {
@@ -149,23 +142,4 @@ fn announce(listeners: &[TcpListener], tls: bool) -> anyhow::Result<()> {
         writeln!(out, "{url}").context("writing the port")?;
     }
     out.flush().context("writing the port")
-}
-
-/// The metrics listener: one page, nothing else.
-#[derive(Debug)]
-struct Page(Arc<Metrics>);
-
-impl Handler for Page {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: Peer) -> Response<Body> {
-        if request.uri().path() != "/metrics" {
-            let failure = Failure::new(StatusCode::NOT_FOUND, "404 page not found");
-            return failure.into_response(request.headers());
-        }
-        let mut response = Response::new(Body::text(self.0.render()));
-        let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        response
-    }
 }

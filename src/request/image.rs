@@ -33,31 +33,48 @@ pub(super) async fn answer(app: &App, call: &Call) -> Answer {
         return Err(Failure::not_yet(feature));
     }
     let started = Instant::now();
-    let mut artifact = app
-        .forge
-        .artifact(schematic, version, path, need(call))
-        .await?;
-    let mut plan = plan(app, call, &artifact, path);
-    if needs_payload(call, &plan) {
-        let forge = &app.forge;
-        artifact = forge
-            .artifact(schematic, version, path, Need::Payload)
-            .await?;
-        plan = self::plan(app, call, &artifact, path);
-    }
-    app.metrics
-        .build_latency
-        .observe(started.elapsed().as_secs_f64());
-    let response = respond(app, call, plan, &artifact)?;
+    let made = make(app, call, schematic, version, path).await;
     let labels = AssetLabels::of(version, path);
-    app.metrics.assets_built.get_or_create(&labels).inc();
-    let bytes = response.body().len();
-    app.metrics
-        .assets_built_bytes
-        .get_or_create(&labels)
-        .inc_by(bytes);
+    let metrics = &app.metrics;
+    if !matches!(&made, Ok((artifact, _)) if artifact.was_known) {
+        metrics.assets_cached_errors.get_or_create(&labels).inc();
+    }
+    let (artifact, plan) = made?;
+    let response = respond(app, call, plan, &artifact)?;
+    let (answers, bytes) = if artifact.was_known {
+        (&metrics.assets_cached, &metrics.assets_cached_bytes)
+    } else {
+        metrics.concurrency_latency.observe(0.0);
+        metrics
+            .build_latency
+            .observe(started.elapsed().as_secs_f64());
+        (&metrics.assets_built, &metrics.assets_built_bytes)
+    };
+    answers.get_or_create(&labels).inc();
+    bytes.get_or_create(&labels).inc_by(response.body().len());
     count_extensions(app, schematic).await;
     Ok(response)
+}
+
+/// The artifact, with its blobs if the answer has any of its bytes, and the answer's plan.
+async fn make(
+    app: &App,
+    call: &Call,
+    schematic: &str,
+    version: &str,
+    path: &str,
+) -> Result<(Artifact, Plan), Failure> {
+    let forge = &app.forge;
+    let artifact = forge.artifact(schematic, version, path, need(call)).await?;
+    let plan = plan(app, call, &artifact, path);
+    if !needs_payload(call, &plan) {
+        return Ok((artifact, plan));
+    }
+    let artifact = forge
+        .artifact(schematic, version, path, Need::Payload)
+        .await?;
+    let plan = self::plan(app, call, &artifact, path);
+    Ok((artifact, plan))
 }
 
 /// A conditional request may need no payload at all: it is planned on metadata first.

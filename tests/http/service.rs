@@ -1,12 +1,23 @@
 //! What every answer of the service has in common; needs no release.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use assembler::forge::Forge;
 use reqwest::{Client, Method, StatusCode, header, redirect::Policy};
+use talos_forge::{
+    app::{App, Site},
+    config::{Config, source::Settings},
+    metrics::{Metrics, Page},
+};
 
 use crate::support::Running;
 
 async fn service(directory: &Path) -> Running {
+    both(directory).await.0
+}
+
+/// The service, and its metrics on a port of their own.
+async fn both(directory: &Path) -> (Running, Running) {
     let layout = directory.join("release");
     std::fs::create_dir_all(layout.join("blobs/sha256")).unwrap();
     std::fs::write(
@@ -19,7 +30,20 @@ async fn service(directory: &Path) -> Running {
         r#"{"schemaVersion":2,"manifests":[]}"#,
     )
     .unwrap();
-    Running::over(&layout, &directory.join("data"), &[]).await
+    let environment = [(
+        "IF_ARTIFACTS_CORE_REGISTRY".to_owned(),
+        format!("oci:{}", layout.display()),
+    )];
+    let settings = Settings::load(&[], &environment).unwrap();
+    let config = Config::new(settings, &directory.join("data")).unwrap();
+    let forge = Arc::new(Forge::open(config.forge_options()).await.unwrap());
+    let metrics = Arc::new(Metrics::new());
+    let page = Page::new(Arc::clone(&forge), Arc::clone(&metrics));
+    let app = App::new(forge, Site::new(&config), metrics);
+    (
+        Running::with(Arc::new(app), config.limits).await,
+        Running::with(Arc::new(page), config.limits).await,
+    )
 }
 
 fn client() -> Client {
@@ -189,4 +213,49 @@ async fn browsers_of_other_origins_may_read() {
         preflight.headers()[header::ACCESS_CONTROL_ALLOW_METHODS],
         "GET"
     );
+}
+
+#[tokio::test]
+async fn metrics_show_what_was_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, side) = both(directory.path()).await;
+    let scrape = async || {
+        let answer = client().get(side.url("metrics")).send().await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let before = scrape().await;
+    for line in [
+        "image_factory_schematic_create_total 0",
+        "image_factory_schematic_cache_size 1",
+        "images_unverified 0",
+        "versions_age_seconds 0.0",
+        r#"image_factory_assets_concurrency_latency_seconds_bucket{le="1.0"} 0"#,
+    ] {
+        assert!(before.contains(&format!("{line}\n")), "{line}\n{before}");
+    }
+    let document = "customization: {extraKernelArgs: [a]}";
+    let url = server.url("schematics");
+    let created = client().post(url).body(document).send().await.unwrap();
+    let id = created.json::<serde_json::Value>().await.unwrap()["id"].clone();
+    let url = server.url(&format!(
+        "image/{}/v1.14.0/metal-amd64.iso",
+        id.as_str().unwrap()
+    ));
+    let missing = client().get(url).send().await.unwrap();
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    missing.text().await.unwrap();
+    let after = scrape().await;
+    let asset = r#"{talos_version="1.14.0",output_kind="iso",arch="amd64"}"#;
+    for line in [
+        "image_factory_schematic_create_total 1",
+        "image_factory_schematic_cache_size 2",
+        &format!("image_factory_assets_cached_errors_total{asset} 1"),
+        r#"http_requests_inflight{service="",handler="/image/:schematic/:version/:path"} 0"#,
+        r#"http_request_duration_seconds_count{service="",handler="/image/:schematic/:version/:path",method="GET",code="404"} 1"#,
+        r#"http_response_size_bytes_count{service="",handler="/schematics",method="POST",code="201"} 1"#,
+    ] {
+        assert!(after.contains(&format!("{line}\n")), "{line}\n{after}");
+    }
+    let elsewhere = client().get(side.url("")).send().await.unwrap();
+    assert_eq!(elsewhere.status(), StatusCode::NOT_FOUND);
 }

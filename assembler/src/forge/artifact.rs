@@ -24,6 +24,8 @@ pub struct Artifact {
     pub etag: Digest,
     /// The blobs, open; none when only the layout was needed.
     pub blobs: Arc<dyn Blobs>,
+    /// Whether it was known already, and all that was needed of it was there.
+    pub was_known: bool,
 }
 
 /// Blobs held open: eviction passes them by, and they stay readable whatever happens to the store.
@@ -92,6 +94,7 @@ impl Forge {
                 layout: known.layout,
                 etag: known.etag,
                 blobs,
+                was_known: true,
             });
         }
         let inner = Arc::clone(&self.inner);
@@ -144,6 +147,7 @@ impl Inner {
             layout: known.layout,
             etag: known.etag,
             blobs,
+            was_known: false,
         }))
     }
 }

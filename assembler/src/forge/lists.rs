@@ -43,12 +43,18 @@ impl Repositories {
 impl Forge {
     /// The versions on offer, oldest first.
     pub async fn versions(&self) -> Result<Vec<Version>, Error> {
-        Ok(self.inner.versions().await?.0)
+        self.inner.versions().await
     }
 
-    /// How long ago the source gave the list of versions, for the metric.
-    pub async fn versions_age(&self) -> Result<Duration, Error> {
-        Ok(self.inner.versions().await?.1)
+    /// How long ago the source gave the list of versions, for the metric; `None` when it has not been asked for.
+    pub fn versions_age(&self) -> Option<Duration> {
+        let inner = &self.inner;
+        inner.images.tags_age(&inner.repositories.imager)
+    }
+
+    /// Images that were used without their signature being verified, for the metric.
+    pub fn images_unverified(&self) -> u64 {
+        self.inner.images.unverified()
     }
 
     /// The official extensions of a version.
@@ -143,17 +149,18 @@ impl Forge {
 }
 
 impl Inner {
-    pub(super) async fn versions(&self) -> Result<(Vec<Version>, Duration), Error> {
-        let (tags, age) = self.images.tags(&self.repositories.imager).await?;
-        Ok((
-            version::available(&tags, &self.min_version, &self.broken_versions),
-            age,
+    pub(super) async fn versions(&self) -> Result<Vec<Version>, Error> {
+        let tags = self.images.tags(&self.repositories.imager).await?;
+        Ok(version::available(
+            &tags.value,
+            &self.min_version,
+            &self.broken_versions,
         ))
     }
 
     /// That a version is on offer.
     pub(super) async fn available(&self, version: &Version) -> Result<(), Error> {
-        let (versions, _) = self.versions().await?;
+        let versions = self.versions().await?;
         if versions
             .iter()
             .any(|offered| offered.tag() == version.tag())

@@ -1,6 +1,7 @@
 //! Images of a source as trees in the store: each manifest and layer is fetched once, and known from then on.
 //!
 //! - What tags name is believed for a while, and longer when the source is down: what is stored is served while it is away.
+//!   It is kept in memory too, so that asking again touches no file.
 //! - A layer is fetched when its tree is unknown, or when a wanted file of it is no longer in the store.
 //! - One flight per layer; work that was begun goes on when whoever asked leaves.
 
@@ -8,7 +9,8 @@ mod cached;
 mod fetch;
 
 use std::{
-    sync::Arc,
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -109,10 +111,20 @@ pub struct Image {
 
 /// Something that was learnt from the source, and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Learnt<T> {
-    value: T,
+pub(crate) struct Learnt<T> {
+    pub(crate) value: T,
     at: SystemTime,
 }
+
+impl<T> Learnt<T> {
+    /// How long ago; nothing when the clock was set back since.
+    pub(crate) fn age(&self) -> Duration {
+        self.at.elapsed().unwrap_or_default()
+    }
+}
+
+/// What was learnt, by the name of the fact that also lies on disk.
+type Memory<T> = moka::sync::Cache<String, Arc<Learnt<T>>>;
 
 /// The images of one source.
 #[derive(Debug)]
@@ -120,43 +132,66 @@ pub struct Images {
     source: Arc<dyn Source>,
     store: Arc<Store>,
     recheck: Duration,
+    tags: Memory<Vec<String>>,
+    digests: Memory<String>,
     trees: moka::sync::Cache<(Digest, &'static str), Arc<Image>>,
+    /// Used without a look at their signature.
+    unverified: Mutex<HashSet<Digest>>,
     ingests: Flights<Digest, (), Error>,
 }
 
 /// Flattened images kept in memory; each is a few hundred kilobytes at most.
 const TREES: u64 = 256;
+/// What repositories and tags name, kept in memory; a tag takes some hundred bytes, a list some kilobytes.
+const NAMES: u64 = 4096;
 
 impl Images {
     /// Images of `source`, kept in `store`; what a tag names is asked again after `recheck`.
     pub fn new(source: Arc<dyn Source>, store: Arc<Store>, recheck: Duration) -> Self {
         let source = Arc::new(Cached::new(source, Arc::clone(&store)));
-        let trees = moka::sync::Cache::new(TREES);
         Self {
             source,
             store,
             recheck,
-            trees,
+            tags: Memory::new(NAMES),
+            digests: Memory::new(NAMES),
+            trees: moka::sync::Cache::new(TREES),
+            unverified: Mutex::default(),
             ingests: Flights::new(),
         }
     }
 
-    /// The tags of a repository and the age of that knowledge. A source that is down is excused when it answered before.
-    pub async fn tags(&self, repository: &Repository) -> Result<(Vec<String>, Duration), Error> {
+    /// The tags of a repository. A source that is down is excused when it answered before.
+    pub(crate) async fn tags(
+        &self,
+        repository: &Repository,
+    ) -> Result<Arc<Learnt<Vec<String>>>, Error> {
         let name = fact_name(&[repository.as_str()]);
         let tags = self.source.tags(repository);
-        self.learn("tags", &name, async { Ok(tags.await?) }).await
+        self.learn(&self.tags, "tags", &name, async { Ok(tags.await?) })
+            .await
+    }
+
+    /// How long ago the source named the tags of a repository; `None` when they have not been asked for. Asks nobody.
+    pub fn tags_age(&self, repository: &Repository) -> Option<Duration> {
+        let learnt = self.tags.get(&fact_name(&[repository.as_str()]))?;
+        Some(learnt.age())
+    }
+
+    /// How many images were used without their signature being verified.
+    pub fn unverified(&self) -> u64 {
+        let unverified = self.unverified.lock();
+        unverified.unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     /// The digest that a tag names. A source that is down is excused when it answered before.
     pub async fn resolve(&self, repository: &Repository, tag: &str) -> Result<Digest, Error> {
         let name = fact_name(&[repository.as_str(), tag]);
         let digest = self.source.resolve(repository, tag);
-        let learnt = self
-            .learn("digests", &name, async { Ok(digest.await?.to_string()) })
-            .await?;
+        let ask = async { Ok(digest.await?.to_string()) };
+        let learnt = self.learn(&self.digests, "digests", &name, ask).await?;
         Ok(learnt
-            .0
+            .value
             .parse()
             .expect("it was a digest when it was written"))
     }
@@ -188,6 +223,10 @@ impl Images {
             tree,
         };
         let image = Arc::new(image);
+        self.unverified
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(*digest);
         self.trees
             .insert((*digest, architecture), Arc::clone(&image));
         Ok(image)
@@ -211,30 +250,35 @@ impl Images {
         self.source.place()
     }
 
-    async fn learn<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static>(
+    async fn learn<T: Serialize + DeserializeOwned + Send + Sync + 'static>(
         &self,
+        memory: &Memory<T>,
         kind: &str,
         name: &str,
         ask: impl Future<Output = Result<T, Error>>,
-    ) -> Result<(T, Duration), Error> {
-        let known: Option<Learnt<T>> = self.store.fact(kind, name);
-        let age = |learnt: &Learnt<T>| learnt.at.elapsed().unwrap_or_default();
-        if let Some(learnt) = known.as_ref().filter(|learnt| age(learnt) < self.recheck) {
-            return Ok((learnt.value.clone(), age(learnt)));
+    ) -> Result<Arc<Learnt<T>>, Error> {
+        let stored = || {
+            let learnt = Arc::new(self.store.fact(kind, name)?);
+            memory.insert(name.to_owned(), Arc::clone(&learnt));
+            Some(learnt)
+        };
+        let known = memory.get(name).or_else(stored);
+        if let Some(learnt) = known.as_ref().filter(|learnt| learnt.age() < self.recheck) {
+            return Ok(Arc::clone(learnt));
         }
         match (ask.await, known) {
             (Ok(value), _) => {
-                let learnt = Learnt {
+                let learnt = Arc::new(Learnt {
                     value,
                     at: SystemTime::now(),
-                };
-                self.store.remember(kind, name, &learnt)?;
-                Ok((learnt.value, Duration::ZERO))
+                });
+                self.store.remember(kind, name, &*learnt)?;
+                memory.insert(name.to_owned(), Arc::clone(&learnt));
+                Ok(learnt)
             }
             (Err(error), Some(learnt)) if error.kind() != Kind::NotFound => {
                 tracing::warn!(%error, "the source is down; believing what it said before");
-                let age = age(&learnt);
-                Ok((learnt.value, age))
+                Ok(learnt)
             }
             (Err(error), _) => Err(error),
         }

@@ -1,21 +1,22 @@
 //! Prometheus metrics, under the reference's names (spec/http.md, 10), and those that only we have.
 
+mod page;
+mod process;
+
 use std::{
     sync::atomic::{AtomicI64, AtomicU64},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
+use assembler::forge::Forge;
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _, text},
-    metrics::{
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::{ConstGauge, Gauge},
-        histogram::Histogram,
-    },
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Metric, Registry},
 };
+
+pub use self::page::Page;
+use self::process::Process;
 
 /// Seconds: the default buckets of Prometheus.
 const SECONDS: [f64; 11] = [
@@ -23,8 +24,6 @@ const SECONDS: [f64; 11] = [
 ];
 /// Seconds that preparing an artifact takes.
 const PREPARING: [f64; 5] = [1.0, 10.0, 60.0, 180.0, 600.0];
-/// Clock ticks a second in `/proc`: Linux shows all architectures' times in these.
-const USER_HZ: f64 = 100.0;
 
 /// Labels of one kind of request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -76,10 +75,18 @@ pub struct Metrics {
     pub response_size: Family<RequestLabels, Histogram>,
     /// Requests being answered.
     pub inflight: Family<InflightLabels, Gauge>,
-    /// Answers about artifacts; each is composed for its request.
+    /// Answers about artifacts that were composed for the request.
     pub assets_built: Family<AssetLabels, Counter>,
-    /// Their bytes.
+    /// Bytes of bodies of them.
     pub assets_built_bytes: Family<AssetLabels, Counter>,
+    /// Answers about artifacts whose layout was known.
+    pub assets_cached: Family<AssetLabels, Counter>,
+    /// Bytes of bodies of them.
+    pub assets_cached_bytes: Family<AssetLabels, Counter>,
+    /// Artifacts that were not known, as the reference counts every miss, or could not be made.
+    pub assets_cached_errors: Family<AssetLabels, Counter>,
+    /// Waiting before composing begins: always none, there is no queue.
+    pub concurrency_latency: Histogram,
     /// From the request to the artifact's layout with all its inputs.
     pub build_latency: Histogram,
     /// Schematics read.
@@ -88,6 +95,8 @@ pub struct Metrics {
     pub schematic_create: Counter,
     /// Schematics created again.
     pub schematic_duplicate: Counter,
+    /// Schematics in memory.
+    pub schematic_cache: Gauge,
     /// Extensions in requested artifacts.
     pub extension_hits: Family<ExtensionLabels, Counter>,
     /// Open connections.
@@ -115,10 +124,15 @@ impl Metrics {
             inflight: Family::default(),
             assets_built: Family::default(),
             assets_built_bytes: Family::default(),
+            assets_cached: Family::default(),
+            assets_cached_bytes: Family::default(),
+            assets_cached_errors: Family::default(),
+            concurrency_latency: Histogram::new(PREPARING),
             build_latency: Histogram::new(PREPARING),
             schematic_get: Counter::default(),
             schematic_create: Counter::default(),
             schematic_duplicate: Counter::default(),
+            schematic_cache: Gauge::default(),
             extension_hits: Family::default(),
             connections: Gauge::<i64, AtomicI64>::default(),
             images_unverified: Gauge::default(),
@@ -154,14 +168,38 @@ impl Metrics {
         add(
             registry,
             "image_factory_assets_built",
-            "Answers about artifacts",
+            "Answers about artifacts composed for the request",
             &self.assets_built,
         );
         add(
             registry,
             "image_factory_assets_built_bytes",
-            "Bytes of answers about artifacts",
+            "Bytes of answers about artifacts composed for the request",
             &self.assets_built_bytes,
+        );
+        add(
+            registry,
+            "image_factory_assets_delivered_cached",
+            "Answers about artifacts whose layout was known",
+            &self.assets_cached,
+        );
+        add(
+            registry,
+            "image_factory_assets_cached_bytes",
+            "Bytes of answers about artifacts whose layout was known",
+            &self.assets_cached_bytes,
+        );
+        add(
+            registry,
+            "image_factory_assets_cached_errors",
+            "Artifacts that were not known or could not be made",
+            &self.assets_cached_errors,
+        );
+        add(
+            registry,
+            "image_factory_assets_concurrency_latency_seconds",
+            "Time before composing an artifact begins",
+            &self.concurrency_latency,
         );
         add(
             registry,
@@ -189,6 +227,12 @@ impl Metrics {
         );
         add(
             registry,
+            "image_factory_schematic_cache_size",
+            "Schematics in memory",
+            &self.schematic_cache,
+        );
+        add(
+            registry,
             "image_factory_profile_system_extension_hits",
             "Extensions in requested artifacts",
             &self.extension_hits,
@@ -212,6 +256,16 @@ impl Metrics {
             &self.versions_age,
         );
         self.registry.register_collector(Box::new(Process::new()));
+    }
+
+    /// Asks `forge` for what it counts itself.
+    pub fn refresh(&self, forge: &Forge) {
+        let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.schematic_cache.set(gauge(forge.schematics_cached()));
+        self.images_unverified.set(gauge(forge.images_unverified()));
+        if let Some(age) = forge.versions_age() {
+            self.versions_age.set(age.as_secs_f64());
+        }
     }
 
     /// Prometheus' text format.
@@ -271,82 +325,6 @@ impl AssetLabels {
             arch,
         }
     }
-}
-
-/// What Prometheus' own libraries say of every process.
-#[derive(Debug)]
-struct Process {
-    start: f64,
-}
-
-impl Process {
-    fn new() -> Self {
-        let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Self {
-            start: start.map_or(0.0, |start| start.as_secs_f64()),
-        }
-    }
-}
-
-impl Collector for Process {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut gauge = |name: &str, help: &str, value: f64| {
-            let metric = ConstGauge::new(value);
-            let encoder = encoder.encode_descriptor(
-                name,
-                help,
-                None,
-                prometheus_client::metrics::MetricType::Gauge,
-            )?;
-            metric.encode(encoder)
-        };
-        gauge(
-            "process_start_time_seconds",
-            "Start since the epoch",
-            self.start,
-        )?;
-        if let Some(bytes) = resident_bytes() {
-            gauge("process_resident_memory_bytes", "Resident memory", bytes)?;
-        }
-        if let Some(count) = open_files() {
-            gauge("process_open_fds", "Open file descriptors", count)?;
-        }
-        if let Some(seconds) = processor_seconds() {
-            let metric = ConstCounter::new(seconds);
-            let encoder = encoder.encode_descriptor(
-                "process_cpu_seconds",
-                "User and system time",
-                None,
-                prometheus_client::metrics::MetricType::Counter,
-            )?;
-            metric.encode(encoder)?;
-        }
-        Ok(())
-    }
-}
-
-fn resident_bytes() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024.0)
-}
-
-fn open_files() -> Option<f64> {
-    let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
-    u32::try_from(count).ok().map(f64::from)
-}
-
-/// Fields 14 and 15 of `/proc/self/stat`, counted from the command in parentheses, which may hold anything.
-fn processor_seconds() -> Option<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let (_, after) = stat.rsplit_once(')')?;
-    let mut fields = after.split_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some((user + system) / USER_HZ)
 }
 
 #[cfg(test)]
