@@ -32,6 +32,8 @@ impl Cache {
 
     pub(super) async fn insert(&self, id: Id, known: Known) {
         self.0.insert(id, known).await;
+        // Only then is the number of entries true; putting is rare.
+        self.0.run_pending_tasks().await;
     }
 
     pub(super) fn len(&self) -> u64 {
