@@ -1,5 +1,7 @@
 //! `inspect`: what an image holds, whoever made it.
 
+mod contents;
+
 use std::{
     fs::File,
     io::{self, Write as _},
@@ -9,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use serde_json::json;
+use formats::read_at::ReadAt;
 
 /// Show what an image holds
 #[derive(Debug, Args)]
@@ -89,32 +91,35 @@ impl Inspect {
             .metadata()
             .with_context(|| format!("reading {name}"))?
             .len();
-        let head = head(&file).with_context(|| format!("reading {name}"))?;
-        let Some(kind) = Kind::of(&head) else {
+        let disk = Disk { file, len };
+        let Some(part) = contents::describe("", &disk).with_context(|| name.to_string())? else {
             bail!("{name}: not an image of a known kind");
         };
-        let mut out = io::stdout().lock();
         let text = if self.json {
-            format!("{:#}\n", json!({"kind": kind.name(), "len": len}))
+            format!("{:#}\n", part.json())
         } else {
-            format!("{}, {len} bytes\n", kind.name())
+            part.text(0)
         };
+        let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())
             .context("writing to standard output")
     }
 }
 
-fn head(file: &File) -> io::Result<Vec<u8>> {
-    let mut head = vec![0; HEAD];
-    let mut filled = 0;
-    while filled < HEAD {
-        match file.read_at(&mut head[filled..], filled as u64)? {
-            0 => break,
-            read => filled += read,
-        }
+/// A file read at positions.
+struct Disk {
+    file: File,
+    len: u64,
+}
+
+impl ReadAt for Disk {
+    fn len(&self) -> u64 {
+        self.len
     }
-    head.truncate(filled);
-    Ok(head)
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,122 @@
+//! The command line over the stand-in release.
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+#[path = "../assembler/tests/support/standin.rs"]
+mod standin;
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use serde_json::Value as Json;
+
+const DEFAULT_ID: &str = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba";
+
+/// The program, with nothing from the environment of whoever tests.
+fn forge() -> Command {
+    let mut command = Command::cargo_bin("talos-forge").unwrap();
+    command.env_clear().env("HOME", "/nonexistent");
+    command
+}
+
+/// The program over a release, with a data directory.
+fn over(release: &Path, data: &Path) -> Command {
+    let mut command = forge();
+    let source = format!("oci:{}", release.display());
+    command.arg("--data-dir").arg(data).args(["--source", &source]);
+    command
+}
+
+fn stdout(command: &mut Command) -> String {
+    let output = command.assert().success().get_output().clone();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(command: &mut Command) -> Json {
+    serde_json::from_str(&stdout(command)).unwrap()
+}
+
+#[test]
+fn what_needs_no_release_needs_none() {
+    let id = stdout(forge().args(["schematic", "-"]).write_stdin("customization:"));
+    assert_eq!(id.trim(), DEFAULT_ID);
+    let yaml = stdout(forge().args(["schematic", "--canonical", "-"]).write_stdin("{}"));
+    assert_eq!(yaml, "customization: {}\n");
+    assert!(stdout(forge().args(["completions", "bash"])).contains("complete -F"));
+    let data = tempfile::tempdir().unwrap();
+    let check = stdout(forge().arg("--data-dir").arg(data.path()).args(["serve", "--check"]));
+    assert!(check.contains("externalURL"), "{check}");
+}
+
+#[test]
+fn failures_are_one_line_and_wrong_usage_is_status_two() {
+    forge().arg("nonsense").assert().code(2);
+    forge().assert().code(2);
+    forge().args(["build", "v1.14.0"]).assert().code(2);
+    for arguments in [&["schematic", "/nonexistent"], &["inspect", "/nonexistent"], &["inspect", "/dev/null"]] {
+        let output = forge().args(*arguments).assert().code(1).get_output().clone();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.stdout.is_empty());
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+    }
+}
+
+#[test]
+fn lists_plans_and_artifacts_come_from_the_release() {
+    let Some(release) = standin::release() else {
+        return;
+    };
+    let data = tempfile::tempdir().unwrap();
+    let run = || over(&release, data.path());
+    let versions = json(run().args(["versions", "--json"]));
+    assert!(versions.as_array().unwrap().contains(&"v1.14.0".into()), "{versions}");
+    assert_eq!(stdout(run().arg("versions")).lines().count(), versions.as_array().unwrap().len());
+    let extensions = json(run().args(["extensions", "--json", "v1.14.0"]));
+    assert!(extensions.as_array().unwrap().iter().any(|one| one["name"] == "siderolabs/iscsi-tools"));
+    assert!(stdout(run().args(["overlays", "v1.14.0"])).contains("rpi"));
+
+    let plan = json(run().args(["plan", "--json", "v1.14.0", "metal-amd64.iso"]));
+    let mut next = 0;
+    for extent in plan["extents"].as_array().unwrap() {
+        assert_eq!(extent["offset"], next);
+        next += extent["len"].as_u64().unwrap();
+    }
+    assert_eq!(plan["len"], next);
+    assert!(stdout(run().args(["plan", "v1.14.0", "metal-amd64.iso"])).ends_with("end\n"));
+
+    let line = run().args(["build", "-o", "-", "v1.14.0", "cmdline-metal-amd64"]).assert().success().get_output().clone();
+    assert!(line.stdout.starts_with(b"talos.platform=metal "));
+    let failed = run().args(["build", "-o", "-", "v9.9.9", "kernel-amd64"]).assert().code(1).get_output().clone();
+    assert!(failed.stdout.is_empty() && String::from_utf8_lossy(&failed.stderr).contains("9.9.9"));
+
+    run().args(["prefetch", "v1.14.0"]).assert().success();
+    assert!(stdout(run().args(["store", "stat"])).contains("blobs"));
+    assert_eq!(stdout(run().args(["store", "verify"])), "");
+    assert_eq!(stdout(run().args(["store", "gc"])).trim(), "0");
+}
+
+#[test]
+fn images_are_inspected_down_to_their_files() {
+    let Some(release) = standin::release() else {
+        return;
+    };
+    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let schematic = out.path().join("schematic.yaml");
+    std::fs::write(&schematic, "customization: {systemExtensions: {officialExtensions: [siderolabs/iscsi-tools]}}").unwrap();
+    for (version, name, expected) in [
+        ("v1.14.0", "metal-amd64.iso", &["El Torito", "FAT32 boot sector", "loader/loader.conf", "section .linux", "PRETTY_NAME", "extensions.yaml", "compressor", "zstd frame"][..]),
+        ("v1.14.0", "metal-arm64-uki.efi", &["section .initrd", "talos.platform=metal", "0.sqsh"]),
+        ("v1.14.0", "initramfs-amd64.xz", &["zstd frame", "extensions.yaml", "0.sqsh"]),
+        ("v1.7.7", "initramfs-amd64.xz", &["xz stream", "extensions.yaml", "0.sqsh"]),
+    ] {
+        let mut build = over(&release, data.path());
+        build.args(["build", "-s"]).arg(&schematic).arg("-o").arg(out.path());
+        build.args([version, name]).assert().success();
+        let text = stdout(forge().arg("inspect").arg(out.path().join(name)));
+        for expected in expected {
+            assert!(text.contains(expected), "{name}: no {expected} in\n{text}");
+        }
+        let json = json(forge().args(["inspect", "--json"]).arg(out.path().join(name)));
+        assert!(!json["parts"].as_array().unwrap().is_empty(), "{name}");
+        assert_eq!(json["len"], std::fs::metadata(out.path().join(name)).unwrap().len());
+    }
+}
