@@ -22,7 +22,10 @@ fn forge() -> Command {
 fn over(release: &Path, data: &Path) -> Command {
     let mut command = forge();
     let source = format!("oci:{}", release.display());
-    command.arg("--data-dir").arg(data).args(["--source", &source]);
+    command
+        .arg("--data-dir")
+        .arg(data)
+        .args(["--source", &source]);
     command
 }
 
@@ -37,13 +40,26 @@ fn json(command: &mut Command) -> Json {
 
 #[test]
 fn what_needs_no_release_needs_none() {
-    let id = stdout(forge().args(["schematic", "-"]).write_stdin("customization:"));
+    let id = stdout(
+        forge()
+            .args(["schematic", "-"])
+            .write_stdin("customization:"),
+    );
     assert_eq!(id.trim(), DEFAULT_ID);
-    let yaml = stdout(forge().args(["schematic", "--canonical", "-"]).write_stdin("{}"));
+    let yaml = stdout(
+        forge()
+            .args(["schematic", "--canonical", "-"])
+            .write_stdin("{}"),
+    );
     assert_eq!(yaml, "customization: {}\n");
     assert!(stdout(forge().args(["completions", "bash"])).contains("complete -F"));
     let data = tempfile::tempdir().unwrap();
-    let check = stdout(forge().arg("--data-dir").arg(data.path()).args(["serve", "--check"]));
+    let check = stdout(
+        forge()
+            .arg("--data-dir")
+            .arg(data.path())
+            .args(["serve", "--check"]),
+    );
     assert!(check.contains("externalURL"), "{check}");
 }
 
@@ -52,11 +68,23 @@ fn failures_are_one_line_and_wrong_usage_is_status_two() {
     forge().arg("nonsense").assert().code(2);
     forge().assert().code(2);
     forge().args(["build", "v1.14.0"]).assert().code(2);
-    for arguments in [&["schematic", "/nonexistent"], &["inspect", "/nonexistent"], &["inspect", "/dev/null"]] {
-        let output = forge().args(*arguments).assert().code(1).get_output().clone();
+    for arguments in [
+        &["schematic", "/nonexistent"],
+        &["inspect", "/nonexistent"],
+        &["inspect", "/dev/null"],
+    ] {
+        let output = forge()
+            .args(*arguments)
+            .assert()
+            .code(1)
+            .get_output()
+            .clone();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.stdout.is_empty());
-        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{text}");
+        assert!(
+            text.starts_with("error: ") && text.lines().count() == 1,
+            "{text}"
+        );
     }
 }
 
@@ -68,10 +96,22 @@ fn lists_plans_and_artifacts_come_from_the_release() {
     let data = tempfile::tempdir().unwrap();
     let run = || over(&release, data.path());
     let versions = json(run().args(["versions", "--json"]));
-    assert!(versions.as_array().unwrap().contains(&"v1.14.0".into()), "{versions}");
-    assert_eq!(stdout(run().arg("versions")).lines().count(), versions.as_array().unwrap().len());
+    assert!(
+        versions.as_array().unwrap().contains(&"v1.14.0".into()),
+        "{versions}"
+    );
+    assert_eq!(
+        stdout(run().arg("versions")).lines().count(),
+        versions.as_array().unwrap().len()
+    );
     let extensions = json(run().args(["extensions", "--json", "v1.14.0"]));
-    assert!(extensions.as_array().unwrap().iter().any(|one| one["name"] == "siderolabs/iscsi-tools"));
+    assert!(
+        extensions
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["name"] == "siderolabs/iscsi-tools")
+    );
     assert!(stdout(run().args(["overlays", "v1.14.0"])).contains("rpi"));
 
     let plan = json(run().args(["plan", "--json", "v1.14.0", "metal-amd64.iso"]));
@@ -83,9 +123,19 @@ fn lists_plans_and_artifacts_come_from_the_release() {
     assert_eq!(plan["len"], next);
     assert!(stdout(run().args(["plan", "v1.14.0", "metal-amd64.iso"])).ends_with("end\n"));
 
-    let line = run().args(["build", "-o", "-", "v1.14.0", "cmdline-metal-amd64"]).assert().success().get_output().clone();
+    let line = run()
+        .args(["build", "-o", "-", "v1.14.0", "cmdline-metal-amd64"])
+        .assert()
+        .success()
+        .get_output()
+        .clone();
     assert!(line.stdout.starts_with(b"talos.platform=metal "));
-    let failed = run().args(["build", "-o", "-", "v9.9.9", "kernel-amd64"]).assert().code(1).get_output().clone();
+    let failed = run()
+        .args(["build", "-o", "-", "v9.9.9", "kernel-amd64"])
+        .assert()
+        .code(1)
+        .get_output()
+        .clone();
     assert!(failed.stdout.is_empty() && String::from_utf8_lossy(&failed.stderr).contains("9.9.9"));
 
     run().args(["prefetch", "v1.14.0"]).assert().success();
@@ -101,22 +151,62 @@ fn images_are_inspected_down_to_their_files() {
     };
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let schematic = out.path().join("schematic.yaml");
-    std::fs::write(&schematic, "customization: {systemExtensions: {officialExtensions: [siderolabs/iscsi-tools]}}").unwrap();
+    std::fs::write(
+        &schematic,
+        "customization: {systemExtensions: {officialExtensions: [siderolabs/iscsi-tools]}}",
+    )
+    .unwrap();
     for (version, name, expected) in [
-        ("v1.14.0", "metal-amd64.iso", &["El Torito", "FAT32 boot sector", "loader/loader.conf", "section .linux", "PRETTY_NAME", "extensions.yaml", "compressor", "zstd frame"][..]),
-        ("v1.14.0", "metal-arm64-uki.efi", &["section .initrd", "talos.platform=metal", "0.sqsh"]),
-        ("v1.14.0", "initramfs-amd64.xz", &["zstd frame", "extensions.yaml", "0.sqsh"]),
-        ("v1.7.7", "initramfs-amd64.xz", &["xz stream", "extensions.yaml", "0.sqsh"]),
+        (
+            "v1.14.0",
+            "metal-amd64.iso",
+            &[
+                "El Torito",
+                "FAT32 boot sector",
+                "loader/loader.conf",
+                "section .linux",
+                "PRETTY_NAME",
+                "extensions.yaml",
+                "compressor",
+                "zstd frame",
+            ][..],
+        ),
+        (
+            "v1.14.0",
+            "metal-arm64-uki.efi",
+            &["section .initrd", "talos.platform=metal", "0.sqsh"],
+        ),
+        (
+            "v1.14.0",
+            "initramfs-amd64.xz",
+            &["zstd frame", "extensions.yaml", "0.sqsh"],
+        ),
+        (
+            "v1.7.7",
+            "initramfs-amd64.xz",
+            &["xz stream", "extensions.yaml", "0.sqsh"],
+        ),
     ] {
         let mut build = over(&release, data.path());
-        build.args(["build", "-s"]).arg(&schematic).arg("-o").arg(out.path());
+        build
+            .args(["build", "-s"])
+            .arg(&schematic)
+            .arg("-o")
+            .arg(out.path());
         build.args([version, name]).assert().success();
         let text = stdout(forge().arg("inspect").arg(out.path().join(name)));
         for expected in expected {
             assert!(text.contains(expected), "{name}: no {expected} in\n{text}");
         }
-        let json = json(forge().args(["inspect", "--json"]).arg(out.path().join(name)));
+        let json = json(
+            forge()
+                .args(["inspect", "--json"])
+                .arg(out.path().join(name)),
+        );
         assert!(!json["parts"].as_array().unwrap().is_empty(), "{name}");
-        assert_eq!(json["len"], std::fs::metadata(out.path().join(name)).unwrap().len());
+        assert_eq!(
+            json["len"],
+            std::fs::metadata(out.path().join(name)).unwrap().len()
+        );
     }
 }

@@ -242,7 +242,8 @@ async fn metrics_show_what_was_asked_for() {
         id.as_str().unwrap()
     ));
     let missing = client().get(url).send().await.unwrap();
-    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    // The source has no such repository: its fault, not the client's.
+    assert_eq!(missing.status(), StatusCode::BAD_GATEWAY);
     missing.text().await.unwrap();
     let after = scrape().await;
     let asset = r#"{talos_version="1.14.0",output_kind="iso",arch="amd64"}"#;
@@ -251,7 +252,7 @@ async fn metrics_show_what_was_asked_for() {
         "image_factory_schematic_cache_size 2",
         &format!("image_factory_assets_cached_errors_total{asset} 1"),
         r#"http_requests_inflight{service="",handler="/image/:schematic/:version/:path"} 0"#,
-        r#"http_request_duration_seconds_count{service="",handler="/image/:schematic/:version/:path",method="GET",code="404"} 1"#,
+        r#"http_request_duration_seconds_count{service="",handler="/image/:schematic/:version/:path",method="GET",code="502"} 1"#,
         r#"http_response_size_bytes_count{service="",handler="/schematics",method="POST",code="201"} 1"#,
     ] {
         assert!(after.contains(&format!("{line}\n")), "{line}\n{after}");

@@ -19,7 +19,9 @@ const MAX_NESTED: u64 = 1 << 30;
 const MAX_TEXT: u64 = 16 << 10;
 
 /// Sections of a UKI that are text.
-const TEXTS: [&str; 6] = [".osrel", ".cmdline", ".uname", ".sbat", ".profile", ".pcrsig"];
+const TEXTS: [&str; 6] = [
+    ".osrel", ".cmdline", ".uname", ".sbat", ".profile", ".pcrsig",
+];
 
 /// An image, or a part of one.
 #[derive(Debug)]
@@ -34,18 +36,30 @@ pub(super) struct Part {
 impl Part {
     fn new(name: &str, kind: &'static str, len: u64, text: String) -> Self {
         let (name, parts) = (name.to_owned(), Vec::new());
-        Self { name, kind, len, text, parts }
+        Self {
+            name,
+            kind,
+            len,
+            text,
+            parts,
+        }
     }
 
     /// For people: what is inside is indented.
     pub(super) fn text(&self, indent: usize) -> String {
-        let name = if self.name.is_empty() { String::new() } else { format!("{}: ", self.name) };
+        let name = if self.name.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", self.name)
+        };
         let mut text = format!("{:indent$}{name}{}, {} bytes\n", "", self.kind, self.len);
         for line in self.text.lines() {
             text += format!("{:indent$}  {line}", "").trim_end();
             text.push('\n');
         }
-        self.parts.iter().fold(text, |text, part| text + &part.text(indent + 2))
+        self.parts
+            .iter()
+            .fold(text, |text, part| text + &part.text(indent + 2))
     }
 
     pub(super) fn json(&self) -> Json {
@@ -107,8 +121,15 @@ pub(super) fn describe(name: &str, source: &dyn ReadAt) -> anyhow::Result<Option
     Ok(Some(part))
 }
 
-fn inside(part: &mut Part, name: &str, source: &dyn ReadAt, start: u64, len: u64) -> anyhow::Result<()> {
-    part.parts.extend(describe(name, &Window::new(source, start, len))?);
+fn inside(
+    part: &mut Part,
+    name: &str,
+    source: &dyn ReadAt,
+    start: u64,
+    len: u64,
+) -> anyhow::Result<()> {
+    part.parts
+        .extend(describe(name, &Window::new(source, start, len))?);
     Ok(())
 }
 
@@ -118,7 +139,10 @@ fn uki(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     let image = pe::Image::parse(&head_bytes, source.len())?;
     for section in &image.sections {
         let name = section.name().escape_ascii().to_string();
-        let (start, len) = (section.pointer_to_raw_data.get().into(), u64::from(section.content_len()));
+        let (start, len) = (
+            section.pointer_to_raw_data.get().into(),
+            u64::from(section.content_len()),
+        );
         if TEXTS.contains(&name.as_str()) && len <= MAX_TEXT {
             let content = head(source, start, usize::try_from(len)?)?;
             let text = String::from_utf8_lossy(&content).into_owned();
@@ -135,7 +159,11 @@ fn iso(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     const UEFI: u8 = 0xef;
     let contents = iso9660::read(source, &iso9660::Limits::default())?;
     part.text = contents.dump();
-    for entry in contents.catalog.iter().filter(|entry| entry.platform == UEFI) {
+    for entry in contents
+        .catalog
+        .iter()
+        .filter(|entry| entry.platform == UEFI)
+    {
         let start = u64::from(entry.block) * BLOCK;
         inside(part, "EFI system partition", source, start, u64::MAX)?;
     }
@@ -184,7 +212,10 @@ fn archives(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
             Some(kind @ Kind::Cpio) => {
                 let mut reader = cpio::Reader::new(input(), cpio::Limits::default());
                 while reader.next_member()?.is_some() {}
-                (reader.position(), Part::new(&name, kind.name(), reader.position(), String::new()))
+                (
+                    reader.position(),
+                    Part::new(&name, kind.name(), reader.position(), String::new()),
+                )
             }
             _ => anyhow::bail!("neither an archive nor zeros at offset {start}"),
         };
