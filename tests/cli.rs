@@ -1,5 +1,9 @@
 //! The command line over the stand-in release.
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
 
 #[path = "../assembler/tests/support/standin.rs"]
 mod standin;

@@ -272,7 +272,7 @@ fn members(source: &dyn ReadAt) -> anyhow::Result<Part> {
     while let Some(member) = reader.next_member()? {
         let name = member.name.escape_ascii().to_string();
         let len = member.content.end - member.content.start;
-        if !name.ends_with(".sqsh") || len > MAX_NESTED {
+        if name.strip_suffix(".sqsh").is_none() || len > MAX_NESTED {
             continue;
         }
         let mut content = Vec::new();
