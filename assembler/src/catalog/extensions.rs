@@ -6,43 +6,13 @@ use bstr::ByteSlice;
 use serde::Serialize;
 
 use super::{Error, reference::Reference};
-use crate::yaml::{self, Decoder, Document, Known, Limits};
+use crate::{
+    target::extension_alias,
+    yaml::{self, Decoder, Document, Known, Limits},
+};
 
 const IMAGE_DIGESTS: &str = "image-digests";
 const DESCRIPTIONS: &str = "descriptions.yaml";
-
-/// Names that extensions had in earlier releases, and the names that took over (spec/http.md 4, item 6).
-const ALIASES: [(&str, &str); 11] = [
-    ("siderolabs/v4l-uvc", "siderolabs/v4l-uvc-drivers"),
-    ("siderolabs/usb-modem", "siderolabs/usb-modem-drivers"),
-    ("siderolabs/gasket", "siderolabs/gasket-driver"),
-    (
-        "siderolabs/talos-vmtoolsd",
-        "siderolabs/vmtoolsd-guest-agent",
-    ),
-    (
-        "siderolabs/xe-guest-utilities",
-        "siderolabs/xen-guest-agent",
-    ),
-    (
-        "siderolabs/nvidia-container-toolkit",
-        "siderolabs/nvidia-container-toolkit-lts",
-    ),
-    (
-        "siderolabs/nvidia-open-gpu-kernel-modules",
-        "siderolabs/nvidia-open-gpu-kernel-modules-lts",
-    ),
-    (
-        "siderolabs/nonfree-kmod-nvidia",
-        "siderolabs/nonfree-kmod-nvidia-lts",
-    ),
-    (
-        "siderolabs/nvidia-fabricmanager",
-        "siderolabs/nvidia-fabric-manager-lts",
-    ),
-    ("siderolabs/i915-ucode", "siderolabs/i915"),
-    ("siderolabs/amdgpu-firmware", "siderolabs/amdgpu"),
-];
 
 /// An extension of a release. Serializes as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -109,10 +79,7 @@ impl Extensions {
                 .iter()
                 .find(|extension| extension.name.as_bytes() == name)
         };
-        let successor = || {
-            let alias = ALIASES.iter().find(|(old, _)| old.as_bytes() == name);
-            alias.and_then(|(_, new)| named(new.as_bytes()))
-        };
+        let successor = || extension_alias(name.as_bstr()).and_then(|new| named(new));
         named(name)
             .or_else(successor)
             .ok_or_else(|| Error::NoExtension {
