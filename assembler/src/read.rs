@@ -4,6 +4,7 @@
 //! - What lies in the page cache is read without leaving the task (`preadv2` with `RWF_NOWAIT`); only a miss goes to a
 //!   blocking thread.
 //! - Long runs of zeros and long inline extents are shared, not copied.
+//! - A deferred value is worked out when it is first reached, from the same blobs, and remembered by what it depends on.
 //! - A stream yields exactly the bytes of its range, or ends with an error; it never ends short in silence.
 
 use std::{
@@ -12,12 +13,15 @@ use std::{
     ops::Range,
     os::unix::fs::FileExt as _,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use formats::{Digest, Layout, extent::Segment};
+use formats::{
+    Digest, Layout,
+    extent::{Deferred, Function, Segment},
+};
 use futures_util::{Stream, stream::FusedStream};
 use rustix::io::{Errno, ReadWriteFlags};
 use sha2::{Digest as _, Sha256};
@@ -38,6 +42,11 @@ const SHARED: u64 = 16 << 10;
 /// Open blobs that one reader keeps; layouts alternate between a few.
 const OPEN: usize = 4;
 
+/// Deferred values that are remembered, of at most 64 bytes each.
+const VALUES: u64 = 16 << 10;
+
+static REMEMBERED: LazyLock<moka::sync::Cache<Digest, Bytes>> =
+    LazyLock::new(|| moka::sync::Cache::new(VALUES));
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
 static IDLE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
@@ -133,6 +142,50 @@ impl Reader {
         Ok(blob.clone())
     }
 
+    /// A deferred value, if it is remembered, or short work and all in the page cache.
+    fn value_at_hand(&mut self, deferred: &Deferred) -> Result<Option<Bytes>, ReadError> {
+        if deferred.function() != Function::Adler32 {
+            let whole = REMEMBERED.get(&deferred.name());
+            return Ok(whole.map(|whole| deferred.cut(&whole)));
+        }
+        let whole = deferred.value(|layout, range, feed| {
+            for segment in layout.segments(range) {
+                match segment {
+                    Segment::Bytes(bytes) => feed(&bytes),
+                    Segment::Zeros(len) => feed(&ZEROS[..to_usize(len)]),
+                    Segment::Blob {
+                        digest,
+                        offset,
+                        len,
+                    } => {
+                        let whole = Source {
+                            blob: self.blob(&digest).map_err(Some)?,
+                            digest,
+                            offset,
+                            len,
+                        };
+                        whole.check().map_err(Some)?;
+                        for part in whole.parts() {
+                            let mut buffer = Buffer::new(CHUNK);
+                            let read = part.read_cached(buffer.space(part.len)).map_err(Some)?;
+                            if (read as u64) < part.len {
+                                return Err(None);
+                            }
+                            feed(&buffer.bytes[..read]);
+                        }
+                    }
+                    Segment::Deferred(_) => return Err(None),
+                }
+            }
+            Ok(())
+        });
+        match whole {
+            Ok(whole) => Ok(Some(deferred.cut(&whole))),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
+        }
+    }
+
     /// The next chunk, as far as it can be had without waiting.
     fn fill(&mut self) -> Result<Fill, ReadError> {
         let left = self.end - self.position;
@@ -152,6 +205,11 @@ impl Reader {
             match segment {
                 Segment::Bytes(bytes) => buffer.append(&bytes),
                 Segment::Zeros(len) => buffer.append(&ZEROS[..to_usize(len)]),
+                Segment::Deferred(deferred) => match self.value_at_hand(&deferred)? {
+                    Some(value) => buffer.append(&value),
+                    None if buffer.filled == 0 => return Ok(Fill::Deferred(buffer, deferred)),
+                    None => break,
+                },
                 Segment::Blob {
                     digest,
                     offset,
@@ -198,6 +256,13 @@ impl Stream for Reader {
                     source.read_blocking(buffer)
                 })))
             }
+            Ok(Fill::Deferred(mut buffer, deferred)) => {
+                let blobs = Arc::clone(&reader.blobs);
+                Ok(Fill::Blocked(tokio::task::spawn_blocking(move || {
+                    buffer.append(&value(&deferred, &*blobs)?);
+                    Ok(buffer)
+                })))
+            }
             other => other,
         };
         let chunk = match filled {
@@ -210,7 +275,9 @@ impl Stream for Reader {
                 Poll::Ready(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             },
             Ok(Fill::Chunk(chunk)) => Ok(chunk),
-            Ok(Fill::Miss(..)) => unreachable!("a miss has just been sent to a blocking thread"),
+            Ok(Fill::Miss(..) | Fill::Deferred(..)) => {
+                unreachable!("it has just been sent to a blocking thread")
+            }
             Err(error) => Err(error),
         };
         match chunk {
@@ -246,6 +313,8 @@ enum Fill {
     Chunk(Bytes),
     /// Nothing of the first blob range is in the page cache.
     Miss(Buffer, Source),
+    /// A value that has to be worked out comes first.
+    Deferred(Buffer, Deferred),
     Blocked(JoinHandle<Result<Buffer, ReadError>>),
 }
 
@@ -290,6 +359,16 @@ impl Source {
             digest: self.digest,
             end: self.offset + self.len,
         }
+    }
+
+    /// The range in pieces of at most [`CHUNK`] bytes.
+    fn parts(&self) -> impl Iterator<Item = Self> + '_ {
+        (0..self.len).step_by(CHUNK).map(|done| Self {
+            digest: self.digest,
+            blob: self.blob.clone(),
+            offset: self.offset + done,
+            len: (self.len - done).min(CHUNK as u64),
+        })
     }
 
     fn check(&self) -> Result<(), ReadError> {
@@ -410,7 +489,8 @@ pub fn write_to(
     mut progress: impl FnMut(u64),
 ) -> Result<Digest, WriteError> {
     let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), WriteError> {
+    let whole = 0..layout.len();
+    each_piece(layout, whole, blobs, |piece| -> Result<(), WriteError> {
         hasher.update(piece);
         out.write_all(piece).map_err(WriteError::Write)?;
         progress(piece.len() as u64);
@@ -423,22 +503,43 @@ pub fn write_to(
 /// The SHA-256 of the whole layout. Blocks.
 pub fn sha256(layout: &Layout, blobs: &dyn Blobs) -> Result<Digest, ReadError> {
     let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), ReadError> {
+    let whole = 0..layout.len();
+    each_piece(layout, whole, blobs, |piece| -> Result<(), ReadError> {
         hasher.update(piece);
         Ok(())
     })?;
     Ok(Digest::finish(hasher))
 }
 
+/// A deferred value, worked out unless it is remembered. Blocks.
+fn value(deferred: &Deferred, blobs: &dyn Blobs) -> Result<Bytes, ReadError> {
+    let name = (deferred.function() != Function::Adler32).then(|| deferred.name());
+    if let Some(whole) = name.and_then(|name| REMEMBERED.get(&name)) {
+        return Ok(deferred.cut(&whole));
+    }
+    let whole = deferred.value(|layout, range, feed| {
+        each_piece(layout, range, blobs, |piece| -> Result<(), ReadError> {
+            feed(piece);
+            Ok(())
+        })
+    })?;
+    if let Some(name) = name {
+        REMEMBERED.insert(name, whole.clone());
+    }
+    Ok(deferred.cut(&whole))
+}
+
 fn each_piece<E: From<ReadError>>(
     layout: &Layout,
+    range: Range<u64>,
     blobs: &dyn Blobs,
     mut piece: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut current: Option<(Digest, Blob)> = None;
-    for segment in layout.segments(0..layout.len()) {
+    for segment in layout.segments(range) {
         match segment {
             Segment::Bytes(bytes) => piece(&bytes)?,
+            Segment::Deferred(deferred) => piece(&value(&deferred, blobs)?)?,
             Segment::Zeros(mut left) => {
                 while left > 0 {
                     let len = left.min(ZEROS.len() as u64);
@@ -474,17 +575,9 @@ fn each_piece_of_blob<E: From<ReadError>>(
     whole: &Source,
     piece: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut done = 0;
-    while done < whole.len {
-        let part = Source {
-            digest: whole.digest,
-            blob: whole.blob.clone(),
-            offset: whole.offset + done,
-            len: (whole.len - done).min(CHUNK as u64),
-        };
+    for part in whole.parts() {
         let buffer = part.read_blocking(Buffer::new(CHUNK))?;
         piece(buffer.as_ref())?;
-        done += part.len;
     }
     Ok(())
 }

@@ -6,9 +6,11 @@
 
 pub mod civil;
 pub mod cpio;
+pub mod crc;
 pub mod digest;
 pub mod extent;
 pub mod fat;
+pub mod gzip;
 pub mod input;
 pub mod iso9660;
 pub mod mbr;
@@ -16,6 +18,7 @@ pub mod pe;
 pub mod read_at;
 pub mod splash;
 pub mod squashfs;
+pub mod tar;
 pub mod xz;
 pub mod zstd;
 

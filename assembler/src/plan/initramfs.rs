@@ -1,7 +1,7 @@
 //! The initramfs: the release's own, unchanged, and behind it one archive of extensions in a frame of its own
 //! (spec/initramfs.md 4.2).
 
-use formats::{Layout, cpio, xz, zstd};
+use formats::{Digest, Layout, cpio, crc::Crc, xz, zstd};
 
 use super::{EPOCH, Error, Initramfs, Squashfs, push};
 use crate::extension::{Layer, checkout_order, extensions_yaml};
@@ -17,7 +17,7 @@ impl Initramfs {
         if self.zstd {
             layout.append(&zstd::frame(&archive));
         } else {
-            let stream = xz::stream(&archive, |digest, offset, len| {
+            let crc = |crc, digest: &Digest, offset, len| {
                 let made = self
                     .extensions
                     .iter()
@@ -25,8 +25,13 @@ impl Initramfs {
                         Squashfs::Blob(content) if content.digest == *digest => Some(content),
                         _ => None,
                     });
-                made?.sums.crc32(offset, len)
-            })?;
+                made?.sums.crc(crc, offset, len)
+            };
+            let known = xz::Known {
+                crc: &crc,
+                packed: &|_| None,
+            };
+            let stream = xz::stream(&archive, Crc::Crc32, known);
             layout.append(&stream);
         }
         Ok(layout)

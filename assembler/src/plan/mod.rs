@@ -9,7 +9,7 @@ mod uki;
 
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Layout, cpio, fat, iso9660, pe, squashfs, xz};
+use formats::{Layout, cpio, fat, iso9660, pe, squashfs};
 
 use crate::{
     error::Kind,
@@ -112,9 +112,6 @@ pub enum Error {
     /// Of an initramfs.
     #[error("initramfs: {0}")]
     Cpio(#[from] cpio::Error),
-    /// Of the part appended to an initramfs.
-    #[error("initramfs: {0}")]
-    Xz(#[from] xz::Error),
     /// Of a UKI.
     #[error("UKI: {0}")]
     Pe(#[from] pe::Error),
@@ -140,7 +137,6 @@ impl Error {
         match self {
             Self::Squashfs { .. } | Self::Fat(_) | Self::Iso(_) => Kind::BadRequest,
             Self::Cpio(_) | Self::Pe(_) => Kind::Upstream,
-            Self::Xz(_) => Kind::Internal,
         }
     }
 }
