@@ -187,21 +187,21 @@ fn tries_of_small_sets_have_these_bytes() {
         value: value.into(),
     };
     let trie = index::write(vec![
-        entry("abc", 2, "x"),
-        entry("abd", 1, "y"),
-        entry("abc", 1, "z"),
-        entry("abc", 1, "first"),
-        entry("ab", 0, ""),
+        entry("123", 2, "x"),
+        entry("124", 1, "y"),
+        entry("123", 1, "z"),
+        entry("123", 1, "first"),
+        entry("12", 0, ""),
     ])
     .unwrap();
     insta::assert_snapshot!(dump(&trie, index::Limits::default()).unwrap(), @r"
-    ab 0 
-    abc 1 first
-    abc 1 z
-    abc 2 x
-    abd 1 y
+    12 0 
+    123 1 first
+    123 1 z
+    123 2 x
+    124 1 y
     ");
-    insta::assert_snapshot!(trie.escape_ascii(), @r"\xb0\x07\xf4W\x00\x02\x00\x01 \x00\x00\x0caa\xe0\x00\x00\x12b\x00cd@\x00\x00\'@\x00\x00A\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01first\x00\x00\x00\x00\x01z\x00\x00\x00\x00\x02x\x00\x00\x00\x00\x01\x00\x00\x00\x01y\x00");
+    insta::assert_snapshot!(trie.escape_ascii(), @r"\xb0\x07\xf4W\x00\x02\x00\x01 \x00\x00\x0c11\xe0\x00\x00\x122\x0034@\x00\x00\'@\x00\x00A\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x01first\x00\x00\x00\x00\x01z\x00\x00\x00\x00\x02x\x00\x00\x00\x00\x01\x00\x00\x00\x01y\x00");
     let refused = index::write(vec![entry("naïve", 0, "")]).unwrap_err();
     assert!(refused.to_string().contains("naïve"));
 }
