@@ -13,6 +13,7 @@ pub mod fat;
 pub mod gzip;
 pub mod input;
 pub mod iso9660;
+pub mod kmod;
 pub mod mbr;
 pub mod pe;
 pub mod read_at;
