@@ -71,7 +71,7 @@ impl Crc {
     }
 
     /// Bytes of its value.
-    pub const fn len(self) -> u64 {
+    pub const fn width(self) -> u64 {
         match self {
             Self::Crc32 => 4,
             Self::Crc64 => 8,
@@ -116,6 +116,7 @@ impl Checksum {
     }
 }
 
+#[expect(clippy::large_stack_arrays, reason = "only the compiler runs it")]
 const fn tables() -> [[u64; 256]; STRIDE] {
     let mut tables = [[0; 256]; STRIDE];
     let mut byte = 0;

@@ -40,7 +40,7 @@ fn whole(layout: &Layout) -> Vec<u8> {
 /// The sums of [`blob`] where a store that keeps them for each MiB can tell them.
 fn by_mib(crc: Crc, _: &Digest, offset: u64, len: u64) -> Option<u64> {
     let (blob, end) = (blob(), offset + len);
-    let known = offset % MIB == 0 && (end % MIB == 0 || end == blob.len() as u64);
+    let known = offset.is_multiple_of(MIB) && (end.is_multiple_of(MIB) || end == blob.len() as u64);
     let range = usize::try_from(offset).unwrap()..usize::try_from(end).unwrap();
     known.then(|| crc.of(&blob[range]))
 }

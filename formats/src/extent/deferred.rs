@@ -24,9 +24,9 @@ pub enum Function {
 
 impl Function {
     /// Bytes of the value.
-    pub const fn len(self) -> u64 {
+    pub const fn width(self) -> u64 {
         match self {
-            Self::Crc(crc) => crc.len(),
+            Self::Crc(crc) => crc.width(),
             Self::Adler32 => 4,
             Self::Sha256Hex => 64,
         }
@@ -169,7 +169,7 @@ impl Parts {
 }
 
 fn crc_bytes(crc: Crc, value: u64) -> Bytes {
-    let len = usize::try_from(crc.len()).expect("at most eight");
+    let len = usize::try_from(crc.width()).expect("at most eight");
     Bytes::copy_from_slice(&value.to_le_bytes()[..len])
 }
 
@@ -178,7 +178,7 @@ impl Deferred {
         Self {
             function,
             parts,
-            window: 0..function.len(),
+            window: 0..function.width(),
         }
     }
 
@@ -381,7 +381,7 @@ mod tests {
         sum.update(b"Wikipedia");
         assert_eq!(sum.value(), 0x11e6_0398);
         let mut long = Adler32::default();
-        long.update(&[0xff; 100_000]);
+        long.update(&vec![0xff; 100_000]);
         assert_eq!(long.value(), {
             let (mut a, mut b) = (1_u64, 0_u64);
             for _ in 0..100_000 {
@@ -417,7 +417,7 @@ mod tests {
             assert_eq!(read, 2_500_000 - BORDER);
             let mut layout = Layout::new();
             layout.push(Extent::Deferred(deferred));
-            let len = usize::try_from(crc.len()).unwrap();
+            let len = usize::try_from(crc.width()).unwrap();
             assert_eq!(
                 layout.collect(|_| blob.clone()),
                 crc.of(&whole).to_le_bytes()[..len]

@@ -50,7 +50,7 @@ impl Extent {
                         step: *step,
                         count,
                     }
-                })
+                });
             }
             Self::Sequence64 { start, step, .. } => {
                 self.push_words(layout, range, 8, |index, count| Self::Sequence64 {

@@ -12,6 +12,21 @@
 use super::raw::MATCH_MAX;
 use crate::Layout;
 
+/// Sizes of the alphabets of the header.
+const LENGTHS: u32 = 286;
+const DISTANCES: u32 = 2;
+const LENGTH_CODES: u32 = 18;
+
+// Codes of two bits as they are pushed, the highest bit first in the stream.
+/// Code length 1: 10.
+const ONE: u32 = 0b01;
+/// Code length 2: 11.
+const TWO: u32 = 0b11;
+/// Literal 0: 10.
+const LITERAL: u32 = 0b01;
+/// End of block: 11.
+const END_OF_BLOCK: u32 = 0b11;
+
 /// Pushes a block for as much of `len` zeros as whole matches behind a literal make; returns how many are left, fewer than 258.
 /// The block begins and ends where a byte does.
 pub(super) fn push(layout: &mut Layout, len: u64) -> u64 {
@@ -21,7 +36,6 @@ pub(super) fn push(layout: &mut Layout, len: u64) -> u64 {
     let matches = behind_literal / MATCH_MAX;
     let mut start = Bits::default();
     start.header();
-    const LITERAL: u32 = 0b01;
     start.push(LITERAL, 2);
     // A match is two bits, both 0, wherever in a byte they lie.
     let bits = 2 * matches;
@@ -44,7 +58,6 @@ pub(super) fn push(layout: &mut Layout, len: u64) -> u64 {
 
 /// The end of the block, and an empty stored block up to the next byte.
 fn end(bits: &mut Bits) {
-    const END_OF_BLOCK: u32 = 0b11;
     bits.push(END_OF_BLOCK, 2);
     bits.push(0, 3);
     bits.used = 0;
@@ -86,9 +99,6 @@ impl Bits {
     /// `BFINAL` 0, `BTYPE` 10 and the codes: literal 0 and end of block with two bits (10, 11), length 258 with one (0), distances 1
     /// and 2 with one (0, 1). Two distances, because not every decoder takes a code that is not complete.
     fn header(&mut self) {
-        const LENGTHS: u32 = 286;
-        const DISTANCES: u32 = 2;
-        const LENGTH_CODES: u32 = 18;
         self.push(0b100, 3);
         self.push(LENGTHS - 257, 5);
         self.push(DISTANCES - 1, 5);
@@ -97,9 +107,6 @@ impl Bits {
         for bits in [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 2] {
             self.push(bits, 3);
         }
-        // A code of two bits is pushed highest bit first: "1" is 10, "2" is 11.
-        const ONE: u32 = 0b01;
-        const TWO: u32 = 0b11;
         self.push(TWO, 2);
         self.zeros(138);
         self.zeros(117);

@@ -132,14 +132,14 @@ impl Writer<'_> {
         chunks.push(0);
         let compressed = chunks.len() as u64;
         let mut block = block_header(compressed, len);
-        let unpadded = block.len() as u64 + compressed + self.check.len();
+        let unpadded = block.len() as u64 + compressed + self.check.width();
         block.extend(chunks);
         block.resize(block.len().next_multiple_of(4), 0);
         let check = self.check.of_zeros(len).to_le_bytes();
         block.extend(
             check
                 .into_iter()
-                .take(usize::try_from(self.check.len()).expect("at most 8")),
+                .take(usize::try_from(self.check.width()).expect("at most 8")),
         );
         (block.into(), unpadded)
     }

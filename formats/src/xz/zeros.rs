@@ -10,6 +10,9 @@ pub(super) const CHUNK_MAX: u64 = 2 << 20;
 /// Longest match of LZMA.
 const MATCH_MAX: u64 = 273;
 
+/// Control byte of a chunk that resets dictionary, state and properties.
+const RESET_ALL: u8 = 0xe0;
+
 /// `len` zeros, from 1 to [`CHUNK_MAX`], as one chunk that resets dictionary, state and properties.
 pub(super) fn chunk(len: u64) -> Vec<u8> {
     assert!((1..=CHUNK_MAX).contains(&len), "{len} zeros in one chunk");
@@ -23,7 +26,6 @@ pub(super) fn chunk(len: u64) -> Vec<u8> {
     }
     let packed = encoder.coder.finish();
 
-    const RESET_ALL: u8 = 0xe0;
     let [.., high, middle, low] = (len - 1).to_be_bytes();
     let [.., packed_high, packed_low] = (packed.len() as u64 - 1).to_be_bytes();
     let header = [
