@@ -15,11 +15,15 @@ pub mod input;
 pub mod iso9660;
 pub mod kmod;
 pub mod mbr;
+pub mod ova;
 pub mod pe;
+pub mod qcow2;
 pub mod read_at;
 pub mod splash;
 pub mod squashfs;
 pub mod tar;
+pub mod vhd;
+pub mod vmdk;
 pub mod xz;
 pub mod zstd;
 
