@@ -43,7 +43,7 @@ fn layout(sector_len: u64, skip: u64) -> Layout {
     let disk = Disk {
         geometry,
         guid: Guid::of_label("talos-image-disk"),
-        boot_code: [0; 440],
+        boot_code: [0; gpt::BOOT_CODE_LEN],
         partitions: partitions.collect(),
     };
     disk.layout().unwrap()

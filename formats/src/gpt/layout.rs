@@ -22,6 +22,9 @@ use crate::{
 /// The attribute of partitions that a BIOS may boot.
 pub const LEGACY_BIOS_BOOTABLE: u64 = 1 << 2;
 
+/// Bytes of sector 0 before its partition entries: boot code, disk signature, two bytes more.
+pub const BOOT_CODE_LEN: usize = 446;
+
 /// The sector of the first header.
 const HEADER_LBA: u64 = 1;
 
@@ -32,8 +35,8 @@ pub struct Disk {
     pub geometry: Geometry,
     /// Its GUID.
     pub guid: Guid,
-    /// What a BIOS starts; zeros for nothing.
-    pub boot_code: [u8; 440],
+    /// What a BIOS starts, up to the partition entries of the MBR; zeros for nothing.
+    pub boot_code: [u8; BOOT_CODE_LEN],
     /// In the order of the disk.
     pub partitions: Vec<Partition>,
 }
@@ -65,7 +68,7 @@ impl Disk {
 
         let mut layout = Layout::new();
         layout.section("protective MBR");
-        layout.bytes(self.mbr().as_bytes().to_vec());
+        layout.bytes(self.mbr());
         layout.pad_to(geometry.offset(HEADER_LBA));
         layout.section("GPT header");
         layout.bytes(header(HEADER_LBA, geometry.last, geometry.entries));
@@ -89,11 +92,11 @@ impl Disk {
         Ok(layout)
     }
 
-    fn mbr(&self) -> Mbr {
-        Mbr {
-            boot_code: self.boot_code,
-            ..Mbr::new(&[mbr::Partition::protective(self.geometry.last)])
-        }
+    fn mbr(&self) -> Vec<u8> {
+        let mbr = Mbr::new(&[mbr::Partition::protective(self.geometry.last)]);
+        let mut bytes = mbr.as_bytes().to_vec();
+        bytes[..BOOT_CODE_LEN].copy_from_slice(&self.boot_code);
+        bytes
     }
 
     /// The used entries; unused ones are zeros.

@@ -22,7 +22,7 @@
 //! let disk = gpt::Disk {
 //!     geometry,
 //!     guid: gpt::Guid::of_label("disk"),
-//!     boot_code: [0; 440],
+//!     boot_code: [0; gpt::BOOT_CODE_LEN],
 //!     partitions: vec![gpt::Partition {
 //!         kind: gpt::LINUX_FILE_SYSTEM,
 //!         guid: gpt::Guid::of_label("META"),
@@ -51,7 +51,7 @@ mod tests;
 pub use self::{
     geometry::{Geometry, Run, Size},
     guid::Guid,
-    layout::{Disk, LEGACY_BIOS_BOOTABLE, Partition},
+    layout::{BOOT_CODE_LEN, Disk, LEGACY_BIOS_BOOTABLE, Partition},
     raw::{Entry, Header},
     read::{Contents, Limits, ReadError, fuzz, read},
 };

@@ -33,7 +33,7 @@ fn disk(sector_len: u64, skip: u64) -> Disk {
     Disk {
         geometry,
         guid: Guid::of_label("talos-image-disk"),
-        boot_code: [0; 440],
+        boot_code: [0; BOOT_CODE_LEN],
         partitions: partitions.collect(),
     }
 }

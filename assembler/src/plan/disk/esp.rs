@@ -14,7 +14,7 @@ impl Disk {
         let root = match &self.boot {
             Boot::SdBoot(sd_boot) => sd_boot.root()?,
         };
-        let geometry = fat::Geometry::mkfs(len, self.sector_len, fat::ClusterSize::ByVolume)?;
+        let geometry = fat::Geometry::partition(len, self.sector_len)?;
         let volume = fat::Volume {
             geometry,
             id: fat::INVARIANT_ID,

@@ -93,7 +93,7 @@ impl Disk {
         let disk = gpt::Disk {
             geometry,
             guid: Guid::of_label(DISK_LABEL),
-            boot_code: [0; 440],
+            boot_code: [0; gpt::BOOT_CODE_LEN],
             partitions: partitions.collect::<Result<_, Error>>()?,
         };
         Ok(disk.layout()?)
