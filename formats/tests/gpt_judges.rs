@@ -12,6 +12,7 @@ pub mod judges;
 use formats::{
     Layout,
     gpt::{self, Disk, Geometry, Guid, Partition, Size},
+    read_at::ReadAt as _,
 };
 use images::{Blobs, verdict};
 use judges::judge;
@@ -27,6 +28,11 @@ const TABLE: [(&str, Guid, u64, u64); 4] = [
 ];
 
 fn layout(sector_len: u64, skip: u64) -> Layout {
+    with(sector_len, skip, |_| Layout::new())
+}
+
+/// The disk with these contents of partitions.
+fn with(sector_len: u64, skip: u64, mut content: impl FnMut(&str) -> Layout) -> Layout {
     let geometry = Geometry::new(4300 * MIB, sector_len, skip).unwrap();
     let runs = geometry
         .place(&TABLE.map(|(_, _, mib, _)| Size::Bytes(mib * MIB)))
@@ -38,7 +44,7 @@ fn layout(sector_len: u64, skip: u64) -> Layout {
         attributes,
         name: name.to_owned(),
         run,
-        content: Layout::new(),
+        content: content(name),
     });
     let disk = Disk {
         geometry,
@@ -66,6 +72,27 @@ fn sgdisk_finds_no_problems_and_our_names() {
             "Partition name: 'BIOS'",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}: {text}");
+        }
+    }
+}
+
+#[test]
+fn contents_lie_where_the_table_says() {
+    let mut blobs = Blobs::default();
+    let (core, meta) = (blobs.add(1, 100_000), blobs.add_bytes(b"ZK<-".as_slice()));
+    for sector_len in [512, 4096] {
+        let layout = with(sector_len, 0, |name| match name {
+            "BIOS" => core.clone(),
+            "META" => meta.clone(),
+            _ => Layout::new(),
+        });
+        let source = blobs.source(&layout);
+        let contents = gpt::read(&source, &gpt::Limits::default()).unwrap();
+        for (index, content) in [(1, &core), (3, &meta)] {
+            let range = contents.range(&contents.partitions[index].1);
+            let mut found = vec![0; usize::try_from(content.len()).unwrap()];
+            source.read_at(range.start, &mut found).unwrap();
+            assert_eq!(found, blobs.collect(content));
         }
     }
 }

@@ -36,14 +36,16 @@ impl Guid {
     }
 
     /// As partition tables store it: the first three fields little-endian.
-    pub const fn to_disk(self) -> [u8; 16] {
-        let [a, b, c, d, e, f, g, h, rest @ ..] = self.0;
-        let [i, j, k, l, m, n, o, p] = rest;
-        [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]
+    pub fn to_disk(self) -> [u8; 16] {
+        let mut bytes = self.0;
+        bytes[..4].reverse();
+        bytes[4..6].reverse();
+        bytes[6..8].reverse();
+        bytes
     }
 
     /// The GUID that a partition table stores as `bytes`.
-    pub const fn from_disk(bytes: [u8; 16]) -> Self {
+    pub fn from_disk(bytes: [u8; 16]) -> Self {
         // Turning the fields around once more is turning them back.
         Self(Self(bytes).to_disk())
     }
