@@ -12,6 +12,7 @@ pub mod extent;
 pub mod fat;
 pub mod input;
 pub mod iso9660;
+pub mod kmod;
 pub mod mbr;
 pub mod pe;
 pub mod read_at;
