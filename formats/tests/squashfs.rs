@@ -9,11 +9,11 @@ use std::io;
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
+use formats::Digest;
 use formats::squashfs::{
     Compression, Compressor, Content, Directory, File, Image, Limits, Node, Options, ReadError,
     Symlink, WriteError, Xattrs, dump, fuzz, layout, write, write_to_vec,
 };
-use formats::{Digest, extent::Segment};
 use proptest::prelude::*;
 
 use trees::{Blobs, TIME, assert_same, everything, labelled, lines, noise, opener, small};

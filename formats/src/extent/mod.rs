@@ -253,6 +253,30 @@ impl Layout {
         }
     }
 
+    /// Adds the bytes `range` of `other`, without its sections: a file of several pieces.
+    ///
+    /// # Panics
+    /// If `other` ends before.
+    pub fn append_range(&mut self, other: &Self, range: Range<u64>) {
+        assert!(
+            range.end <= other.len,
+            "range to {} of a layout of {} bytes",
+            range.end,
+            other.len
+        );
+        for (start, extent) in &other.pieces {
+            let end = start + extent.len();
+            if range.start <= *start && end <= range.end {
+                self.push(extent.clone());
+            } else if range.start < end && *start < range.end {
+                let part = range.start.max(*start)..range.end.min(end);
+                for segment in other.segments(part) {
+                    self.push(segment.into());
+                }
+            }
+        }
+    }
+
     /// Names what is pushed from here on, until the next section: for `plan` and dumps.
     pub fn section(&mut self, name: impl Into<Arc<str>>) {
         self.sections.push((self.len, name.into()));
