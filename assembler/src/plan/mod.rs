@@ -10,11 +10,7 @@ mod uki;
 
 use bstr::BString;
 use bytes::Bytes;
-<<<<<<< HEAD
-use formats::{Layout, cpio, fat, iso9660, pe, squashfs};
-=======
-use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xz};
->>>>>>> main
+use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs};
 
 use crate::{
     error::Kind,
