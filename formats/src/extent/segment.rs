@@ -57,6 +57,7 @@ impl From<Segment> for Extent {
                 len,
             },
             Segment::Zeros(len) => Self::Zeros(len),
+            Segment::Deferred(deferred) => Self::Deferred(deferred),
         }
     }
 }
@@ -155,24 +156,5 @@ impl Iterator for Segments<'_> {
             .segment_at(self.position, self.end - self.position);
         self.position += segment.len();
         Some(segment)
-    }
-}
-
-impl From<Segment> for Extent {
-    fn from(segment: Segment) -> Self {
-        match segment {
-            Segment::Bytes(bytes) => Self::Bytes(bytes),
-            Segment::Blob {
-                digest,
-                offset,
-                len,
-            } => Self::Blob {
-                digest,
-                offset,
-                len,
-            },
-            Segment::Zeros(len) => Self::Zeros(len),
-            Segment::Deferred(deferred) => Self::Deferred(deferred),
-        }
     }
 }
