@@ -2,9 +2,12 @@
 
 use std::{fs, path::Path};
 
+/// A target: its folder and its body.
+type Target = (&'static str, fn(&[u8]));
+
 #[test]
 fn every_seed_upholds_the_invariants() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [Target; 5] = [
         ("gzip", formats::gzip::fuzz),
         ("qcow2", formats::qcow2::fuzz),
         ("tar", formats::tar::fuzz),
