@@ -14,12 +14,8 @@ use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xz};
 
 use crate::{
     error::Kind,
-<<<<<<< HEAD
     extension::{Metadata, Microcode},
-=======
-    extension::Metadata,
     platform::Arch,
->>>>>>> main
     quirks::Quirks,
     schematic::Bootloader,
     store::Content,
