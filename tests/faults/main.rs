@@ -6,6 +6,7 @@ mod crash;
 mod disk;
 mod drain;
 mod limits;
+mod proxies;
 mod registry;
 mod source;
 mod support;

@@ -20,6 +20,8 @@ use crate::{
 };
 
 const FILE: &str = "kernel-amd64";
+/// How long an answer may take to begin, in a service of this process.
+const PATIENCE: Duration = Duration::from_secs(1);
 const FAULTS: [Fault; 8] = [
     Fault::Reset,
     Fault::Truncate,
@@ -47,7 +49,8 @@ impl Service {
         let config = Config::new(settings, data).unwrap();
         let options = Options {
             registry: RegistryOptions {
-                stall_timeout: Duration::from_secs(1),
+                connect_timeout: PATIENCE / 2,
+                stall_timeout: PATIENCE / 2,
                 attempts: 2,
                 backoff: Duration::from_millis(1),
                 max_retry_after: Duration::from_millis(30),
@@ -79,15 +82,15 @@ impl Service {
 /// What the text says of the cause; nothing of what the system says in its own words.
 fn cause(fault: Fault, place: Place) -> &'static str {
     match (fault, place) {
-        (Fault::WrongByte | Fault::Short, Place::Manifest) => "hash to",
-        (Fault::WrongByte, _) => "hash to",
-        (Fault::Short, Place::Layer) => "ends after",
-        (Fault::Short, Place::Tags) => "malformed",
-        (Fault::Status(429), _) => "429",
-        (Fault::Status(500), _) => "500",
-        (Fault::Status(_), _) => "503",
-        (Fault::Hang, _) => "1 s",
-        (Fault::Reset | Fault::Truncate, _) => "attempts",
+        (Fault::WrongByte, _) | (Fault::Short, Place::Manifest) => ": the bytes hash to sha256:",
+        (Fault::Short, Place::Layer) => ": ends after ",
+        (Fault::Short, Place::Tags) => ": malformed list of tags: ",
+        (Fault::Status(429), _) => ": 429 Too Many Requests (2 attempts)",
+        (Fault::Status(500), _) => ": 500 Internal Server Error (2 attempts)",
+        (Fault::Status(_), _) => ": 503 Service Unavailable (2 attempts)",
+        (Fault::Hang, _) => ": answering took longer than 1000 ms (2 attempts)",
+        // A connection that was reset, or ended: the system's words, and how often.
+        (Fault::Reset | Fault::Truncate, _) => " (2 attempts)",
     }
 }
 
@@ -113,12 +116,9 @@ fn faults(place: Place, path: &str) {
         println!("{place:?} {fault:?}: {} {}", failed.status, text.trim_end());
         let status = if fault == Fault::Hang { 504 } else { 502 };
         assert_eq!(failed.status, status, "{fault:?}: {text}");
-        for part in [
-            &registry.address.to_string(),
-            "siderolabs/imager",
-            cause(fault, place),
-        ] {
-            assert!(text.contains(part), "{fault:?}: {part} is not in {text}");
+        let source = format!("registry {}: siderolabs/imager", registry.address);
+        for part in [&source, cause(fault, place)] {
+            assert!(text.contains(part), "{fault:?}: {part:?} is not in {text}");
         }
         registry.misbehave(None);
         let recovered = get(service.address, path);
