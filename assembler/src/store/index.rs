@@ -18,7 +18,7 @@ use crate::blobs::Blob;
 /// Files kept open though nobody may be using them; one image has ten or so.
 pub(super) const KEPT: usize = 256;
 /// How old a file's modification time may be, which tells the next process what was used last.
-const TOUCH: Duration = Duration::from_secs(3600);
+const TOUCH: Duration = Duration::from_hours(1);
 
 /// What is known of a blob that is here.
 #[derive(Debug)]
