@@ -75,7 +75,7 @@ impl Registry {
             for stream in listener.incoming() {
                 let shared = Arc::clone(&served);
                 // A client that goes away ends its thread only.
-                std::thread::spawn(move || shared.answer(stream.unwrap()).is_ok());
+                std::thread::spawn(move || shared.answer(&stream.unwrap()).is_ok());
             }
         });
         Self { address, shared }
@@ -102,8 +102,8 @@ impl Shared {
         fault.filter(|fault| fault.0 == place).map(|fault| fault.1)
     }
 
-    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(&stream);
+    fn answer(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let (mut first, mut header) = (0, String::new());
@@ -128,11 +128,11 @@ impl Shared {
         };
         let path = path.split('?').next().unwrap_or_default();
         let Some(found) = self.find(path) else {
-            return (&stream).write_all(
+            return stream.write_all(
                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             );
         };
-        self.send(&stream, &found, method == "HEAD", first)
+        self.send(stream, &found, method == "HEAD", first)
     }
 
     fn find(&self, path: &str) -> Option<Found> {
