@@ -487,7 +487,7 @@ fn the_kernel_mounts_and_writes() {
             assert_eq!(file.metadata().unwrap().len(), large * MIB + 1);
             let mut end = vec![0; 10_000];
             file.read_exact_at(&mut end, large * MIB + 1 - 10_000)
-            .unwrap();
+                .unwrap();
             let last = blobs.add(6, 10_000);
             assert!(end == blobs.collect(&last));
             fs::remove_file(at("A/large")).unwrap();
