@@ -298,7 +298,7 @@ fn volumes_of_mkfs_xfs_read_the_same() {
                 .arg(at("prototype"))
                 .args(["-m", "bigtime=1,finobt=1,inobtcount=1,reflink=1,rmapbt=0"])
                 .args(["-m", "uuid=24c73076-4092-85dd-9d98-686a2dbf6d81"])
-                .args(["-i", "sparse=1", "-n", "ftype=1", "-s"])
+                .args(["-i", "sparse=1,nrext64=0", "-n", "ftype=1", "-s"])
                 .arg(format!("size={sector}"))
                 .arg(&image),
         );
