@@ -491,7 +491,7 @@ fn the_kernel_mounts_and_writes() {
             let last = blobs.add(6, 10_000);
             assert!(end == blobs.collect(&last));
             fs::remove_file(at("A/large")).unwrap();
-            fs::write(at("EFI/dtb/one more"), [1; 100_000]).unwrap();
+            fs::write(at("EFI/dtb/one more"), vec![1; 100_000]).unwrap();
         }
         fs::create_dir(at("B")).unwrap();
         for index in 0..200 {

@@ -111,7 +111,8 @@ fn a_floppy_disk_takes_what_it_has_room_for() {
     };
     let full = collect(&filled(2863 * 1024));
     let contents = read(full.as_slice(), &Limits::default()).unwrap();
-    assert_eq!(contents.entries[0].runs, [34 * 512..5760 * 512]);
+    let run = &contents.entries[0].runs[0];
+    assert_eq!((run.start, run.end), (34 * 512, 5760 * 512));
     let error = filled(2863 * 1024 + 1).layout().unwrap_err();
     assert_eq!(
         error,

@@ -9,7 +9,7 @@ use zerocopy::FromBytes;
 
 use super::{
     raw::{FreeSpace, InodeSpace, Superblock},
-    volume::Source,
+    volume::Opened,
     walk::Walk,
 };
 use crate::read_at::ReadAt;
@@ -179,7 +179,7 @@ pub enum ReadError {
 
 /// Reads a volume from its start.
 pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents, ReadError> {
-    let mut source = Source::new(source, limits)?;
+    let mut source = Opened::new(source, limits)?;
     let groups = (0..source.superblock.ag_count.get())
         .map(|ag| group(&mut source, ag))
         .collect::<Result<_, _>>()?;
@@ -195,7 +195,7 @@ pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents
     })
 }
 
-fn group<R: ReadAt + ?Sized>(source: &mut Source<R>, ag: u32) -> Result<Group, ReadError> {
+fn group<R: ReadAt + ?Sized>(source: &mut Opened<R>, ag: u32) -> Result<Group, ReadError> {
     let start = source.group_offset(ag);
     let mut sector = |number: u64, what: &'static str, magic: [u8; 4], checksum: usize| {
         let offset = start + number * source.sector_len;

@@ -54,7 +54,8 @@ fn collect(layout: &Layout) -> Vec<u8> {
 fn boot() -> Directory {
     let mut root = Directory::new(0o755);
     root.insert("A/vmlinuz", file(&[1; 10_000])).unwrap();
-    root.insert("A/initramfs.xz", file(&[2; 100_000])).unwrap();
+    root.insert("A/initramfs.xz", file(&vec![2; 100_000]))
+        .unwrap();
     root.insert_directory("grub", 0o700).unwrap();
     let configuration = File {
         mode: 0o600,

@@ -20,7 +20,7 @@ const DIRECTORY_INDEX: u64 = 1 << 35;
 const MAX_DIRECTORY_BLOCK: u64 = 64 << 10;
 
 /// A source with the superblock and what follows from it.
-pub(super) struct Source<'a, R: ?Sized> {
+pub(super) struct Opened<'a, R: ?Sized> {
     source: &'a R,
     pub(super) superblock: Superblock,
     pub(super) block_len: u64,
@@ -37,7 +37,7 @@ pub(super) struct Found {
     pub(super) sound: bool,
 }
 
-impl<'a, R: ReadAt + ?Sized> Source<'a, R> {
+impl<'a, R: ReadAt + ?Sized> Opened<'a, R> {
     pub(super) fn new(source: &'a R, limits: &Limits) -> Result<Self, ReadError> {
         let bytes = fetch(source, 0, size_of::<Superblock>())?;
         let superblock = Superblock::read_from_bytes(&bytes).expect("read as many bytes");

@@ -10,7 +10,7 @@ use super::{
         DIRECTORY_BLOCK_MAGIC, DIRECTORY_DATA_MAGIC, DIRECTORY_FREE, DirectoryHeader,
         DirectoryTail, HashRecord, LOCAL, MODE_DIRECTORY, MODE_FILE, MODE_TYPE,
     },
-    volume::Source,
+    volume::Opened,
 };
 use crate::read_at::ReadAt;
 
@@ -18,7 +18,7 @@ use crate::read_at::ReadAt;
 type Names = Vec<(Vec<u8>, u64)>;
 
 pub(super) struct Walk<'a, 'r, R: ?Sized> {
-    pub(super) source: &'a mut Source<'r, R>,
+    pub(super) source: &'a mut Opened<'r, R>,
     pub(super) limits: &'a Limits,
     pub(super) entries: Vec<Entry>,
     /// Inodes of directories that were looked into: none has two names.
@@ -28,7 +28,7 @@ pub(super) struct Walk<'a, 'r, R: ?Sized> {
 }
 
 impl<'a, 'r, R: ReadAt + ?Sized> Walk<'a, 'r, R> {
-    pub(super) fn new(source: &'a mut Source<'r, R>, limits: &'a Limits) -> Self {
+    pub(super) fn new(source: &'a mut Opened<'r, R>, limits: &'a Limits) -> Self {
         Self {
             source,
             limits,
