@@ -9,6 +9,7 @@ pub mod cpio;
 pub mod digest;
 pub mod extent;
 pub mod fat;
+pub mod grub;
 pub mod input;
 pub mod iso9660;
 pub mod mbr;
