@@ -6,17 +6,20 @@
 
 pub mod civil;
 pub mod cpio;
+pub mod crc32c;
 pub mod digest;
 pub mod extent;
 pub mod fat;
 pub mod grub;
 pub mod input;
 pub mod iso9660;
+pub mod kmod;
 pub mod mbr;
 pub mod pe;
 pub mod read_at;
 pub mod splash;
 pub mod squashfs;
+pub mod xfs;
 pub mod xz;
 pub mod zstd;
 

@@ -77,7 +77,7 @@ fn root(blobs: &mut Blobs) -> Directory {
 
 fn geometries() -> Vec<Geometry> {
     let iso = |mib: u64| Geometry::mkfs(mib * MIB, 512, fat::iso_esp_cluster(mib * MIB)).unwrap();
-    let disk = |mib: u64, sector| Geometry::mkfs(mib * MIB, sector, ClusterSize::ByVolume).unwrap();
+    let disk = |mib: u64, sector| Geometry::partition(mib * MIB, sector).unwrap();
     vec![
         iso(33),
         iso(66),
@@ -240,39 +240,51 @@ fn fatfs_and_our_reader_find_the_same() {
 fn an_empty_volume_is_that_of_mkfs_fat() {
     for mib in [33, 100, 257, 300, 505, 1101] {
         for (sectors, flag) in [(1, "1"), (2, "2"), (8, "8")] {
-            let Ok(geometry) = Geometry::mkfs(mib * MIB, 512, ClusterSize::Sectors(sectors)) else {
-                continue;
-            };
-            let Some(mut mkfs) = judge("mkfs.fat") else {
-                return;
-            };
-            let theirs = tempfile::NamedTempFile::new().unwrap();
-            theirs.as_file().set_len(mib * MIB).unwrap();
-            verdict(
-                mkfs.args(["-F", "32", "-n", "EFI", "--invariant", "-s", flag])
-                    .arg(theirs.path()),
-            );
-            let mut expected = vec![0; usize::try_from(geometry.data_offset()).unwrap() + 64];
-            fs::File::open(theirs.path())
-                .unwrap()
-                .read_exact(&mut expected)
-                .unwrap();
-            let blobs = Blobs::default();
-            let layout = volume(geometry, Directory::default());
-            assert_eq!(layout.len(), mib * MIB);
-            let mut ours = vec![0; expected.len()];
-            blobs.source(&layout).read_at(0, &mut ours).unwrap();
-            let program = |bytes: &mut [u8]| {
-                bytes[0x5a..0x1fe].fill(0);
-                bytes[0xc00 + 0x5a..0xc00 + 0x1fe].fill(0);
-            };
-            program(&mut ours);
-            program(&mut expected);
-            let differing = ours
-                .iter()
-                .zip(&expected)
-                .position(|(ours, theirs)| ours != theirs);
-            assert_eq!(differing, None, "{mib} MiB, {sectors} sectors a cluster");
+            let cluster = ClusterSize::Sectors(sectors);
+            if let Ok(geometry) = Geometry::mkfs(mib * MIB, 512, cluster) {
+                compare_with_mkfs(geometry, &["-s", flag]);
+            }
         }
     }
+    for mib in [100, 1101, 2101] {
+        for (sector, flag) in [(512, "512"), (4096, "4096")] {
+            let geometry = Geometry::partition(mib * MIB, sector).unwrap();
+            compare_with_mkfs(geometry, &["-S", flag]);
+        }
+    }
+}
+
+fn compare_with_mkfs(geometry: Geometry, options: &[&str]) {
+    let Some(mut mkfs) = judge("mkfs.fat") else {
+        return;
+    };
+    let theirs = tempfile::NamedTempFile::new().unwrap();
+    theirs.as_file().set_len(geometry.len).unwrap();
+    verdict(
+        mkfs.args(["-F", "32", "-n", "EFI", "--invariant"])
+            .args(options)
+            .arg(theirs.path()),
+    );
+    let mut expected = vec![0; usize::try_from(geometry.data_offset()).unwrap() + 64];
+    fs::File::open(theirs.path())
+        .unwrap()
+        .read_exact(&mut expected)
+        .unwrap();
+    let blobs = Blobs::default();
+    let layout = volume(geometry, Directory::default());
+    assert_eq!(layout.len(), geometry.len);
+    let mut ours = vec![0; expected.len()];
+    blobs.source(&layout).read_at(0, &mut ours).unwrap();
+    let copy = 6 * usize::from(geometry.bytes_per_sector);
+    let program = |bytes: &mut [u8]| {
+        bytes[0x5a..0x1fe].fill(0);
+        bytes[copy + 0x5a..copy + 0x1fe].fill(0);
+    };
+    program(&mut ours);
+    program(&mut expected);
+    let differing = ours
+        .iter()
+        .zip(&expected)
+        .position(|(ours, theirs)| ours != theirs);
+    assert_eq!(differing, None, "{options:?}, {geometry:?}");
 }

@@ -6,6 +6,8 @@ use super::Error;
 const RESERVED_SECTORS: u16 = 32;
 /// Fewer clusters mean FAT16 to whoever counts them instead of reading the boot sector (Microsoft, "FAT Type Determination").
 pub(super) const MIN_CLUSTERS: u32 = 65_525;
+/// Fewer clusters mean FAT12 to whoever counts them: nobody makes an EFI system partition as small.
+const MIN_CLUSTERS_16: u32 = 4_085;
 /// More clusters have no number: entries are 28 bits wide and the last values are taken.
 pub(super) const MAX_CLUSTERS: u32 = 0x0fff_fff4;
 /// Sectors that 32 bits count.
@@ -48,6 +50,30 @@ pub struct Geometry {
 impl Geometry {
     /// What mkfs.fat 4.2 gives to an image of `len` bytes with sectors of `bytes_per_sector` (`-F 32 -S …`, `-s …`).
     pub fn mkfs(len: u64, bytes_per_sector: u16, cluster: ClusterSize) -> Result<Self, Error> {
+        Self::with_at_least(MIN_CLUSTERS, len, bytes_per_sector, cluster)
+    }
+
+    /// The EFI system partition of a disk image, of `len` bytes, by mkfs.fat's own choice of clusters (disk.md, 2.2, whose
+    /// table the tests repeat).
+    ///
+    /// With sectors of 4096 bytes, 100 MiB are 25,518 clusters: FAT32 by its boot sector, FAT16 by Microsoft's count. The
+    /// reference makes them so, and UEFI, Linux and GRUB, which go by the boot sector, read them; fsck.fat warns. Sectors of
+    /// 512 bytes never come to that, and are held to FAT32's least number.
+    pub fn partition(len: u64, bytes_per_sector: u16) -> Result<Self, Error> {
+        let min = if bytes_per_sector == 512 {
+            MIN_CLUSTERS
+        } else {
+            MIN_CLUSTERS_16
+        };
+        Self::with_at_least(min, len, bytes_per_sector, ClusterSize::ByVolume)
+    }
+
+    fn with_at_least(
+        min: u32,
+        len: u64,
+        bytes_per_sector: u16,
+        cluster: ClusterSize,
+    ) -> Result<Self, Error> {
         if !matches!(bytes_per_sector, 512 | 1024 | 2048 | 4096) {
             return Err(Error::SectorSize(bytes_per_sector));
         }
@@ -68,7 +94,7 @@ impl Geometry {
         let too_small = Error::TooFewClusters {
             len,
             clusters: 0,
-            min: MIN_CLUSTERS,
+            min,
         };
         let data = total.checked_sub(reserved).ok_or(too_small)?;
         // Each cluster costs itself and four bytes in each of two FATs; the first two entries are nobody's.
@@ -78,12 +104,8 @@ impl Geometry {
             .next_multiple_of(per_cluster);
         let clusters = data.saturating_sub(2 * fat) / per_cluster;
         let clusters = u32::try_from(clusters).expect("fewer clusters than sectors");
-        if clusters < MIN_CLUSTERS {
-            return Err(Error::TooFewClusters {
-                len,
-                clusters,
-                min: MIN_CLUSTERS,
-            });
+        if clusters < min {
+            return Err(Error::TooFewClusters { len, clusters, min });
         }
         if clusters > MAX_CLUSTERS {
             return Err(Error::TooManyClusters {
@@ -241,12 +263,37 @@ mod tests {
             );
             assert_eq!(numbers, expected, "{mib} MiB");
         }
-        let g = Geometry::mkfs(2101 * MIB, 4096, ClusterSize::ByVolume).unwrap();
-        assert_eq!(
-            (g.total_sectors, g.fat_sectors, g.clusters),
-            (537_831, 72, 67_206)
-        );
-        assert_eq!(g.data_offset() / 4096, 176);
+    }
+
+    /// The table of disk.md, 2.2: dumps of what mkfs.vfat makes.
+    #[test]
+    fn partitions_of_disk_images_have_the_numbers_of_the_specification() {
+        for (mib, sector, total, (track, heads), per_cluster, fat, clusters, data) in [
+            (100, 512, 204_800, (32, 8), 1, 1576, 201_616, 3184),
+            (1101, 512, 2_254_833, (63, 64), 8, 2200, 281_300, 4432),
+            (2101, 512, 4_302_837, (63, 128), 8, 4200, 536_800, 8432),
+            (100, 4096, 25_600, (32, 2), 1, 25, 25_518, 82),
+            (1101, 4096, 281_856, (32, 16), 1, 275, 281_274, 582),
+            (2101, 4096, 537_831, (63, 16), 8, 72, 67_206, 176),
+        ] {
+            let geometry = Geometry::partition(mib * MIB, sector).unwrap();
+            let expected = Geometry {
+                len: mib * MIB,
+                bytes_per_sector: sector,
+                sectors_per_cluster: per_cluster,
+                reserved_sectors: 32,
+                fat_sectors: fat,
+                clusters,
+                total_sectors: total,
+                sectors_per_track: track,
+                heads,
+                hidden_sectors: 0,
+            };
+            assert_eq!(geometry, expected, "{mib} MiB, sectors of {sector}");
+            assert_eq!(geometry.data_offset(), data * u64::from(sector));
+        }
+        assert!(Geometry::partition(32 * MIB, 512).is_err());
+        assert!(Geometry::partition(16 * MIB, 4096).is_err());
     }
 
     #[test]
