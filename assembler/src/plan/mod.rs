@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a blob or knows where one came from: [`Inputs`] hold names, lengths, checksums and the few
 //! bytes of heads that arithmetic needs.
 
+pub mod grub;
 mod initramfs;
 mod iso;
 mod uki;
