@@ -5,6 +5,7 @@
 //! work, which goes on when they leave.
 
 mod artifact;
+mod disk;
 mod error;
 mod extension;
 #[expect(dead_code, reason = "disk images and ISOs are about to use it")]
