@@ -13,6 +13,7 @@ pub mod digest;
 pub mod extent;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 pub mod gzip;
 pub mod input;
 pub mod iso9660;
