@@ -27,6 +27,8 @@ const RELEASE: &str = "TALOS_FORGE_TEST_RELEASE";
 const RELEASE_FULL: &str = "TALOS_FORGE_TEST_RELEASE_FULL";
 /// Its machines also get an embedded configuration, which needs 1.12.
 const CURRENT: &str = "v1.14.0";
+/// The last version before systemd-boot.
+const OLD: &str = "v1.9.5";
 const EXTENSIONS: [&str; 3] = [
     "siderolabs/hello-world-service",
     "siderolabs/iscsi-tools",
@@ -164,6 +166,11 @@ enum Origin {
     Uki,
     /// An ISO, which must not boot over an installed system.
     Iso,
+    /// A disk, which has META on a partition.
+    Disk {
+        /// Whether it has two boot loaders, which META tells.
+        dual: bool,
+    },
 }
 
 /// A schematic of its own for one boot, and what the machine must say because of it.
@@ -185,6 +192,17 @@ impl<'a> Boot<'a> {
         name: &'static str,
         version: &'static str,
         arch: &'static str,
+    ) -> Self {
+        Self::with(service, name, version, arch, &serde_json::json!({}))
+    }
+
+    /// With more in its schematic's customization.
+    fn with(
+        service: &'a Service,
+        name: &'static str,
+        version: &'static str,
+        arch: &'static str,
+        more: &Value,
     ) -> Self {
         let mut files = BTreeMap::new();
         for extension in EXTENSIONS {
@@ -214,6 +232,9 @@ impl<'a> Boot<'a> {
         }});
         if let Some(config) = &config {
             schematic["customization"]["embeddedMachineConfiguration"] = config.as_str().into();
+        }
+        for (key, value) in more.as_object().unwrap() {
+            schematic["customization"][key] = value.clone();
         }
         let answer = service.ask(Method::POST, "schematics", schematic.to_string());
         let answer: Value = serde_json::from_slice(&answer).unwrap();
@@ -257,7 +278,9 @@ impl<'a> Boot<'a> {
         let mut words: Vec<&str> = line.split(' ').collect();
         match origin {
             Origin::Asked => {}
-            Origin::Uki => words.retain(|word| !word.starts_with("talos.environment=")),
+            Origin::Uki | Origin::Disk { .. } => {
+                words.retain(|word| !word.starts_with("talos.environment="));
+            }
             Origin::Iso => {
                 let console = |word: &&str| word.starts_with("console=");
                 let after = words.iter().position(console).unwrap() + 1;
@@ -310,8 +333,11 @@ impl<'a> Boot<'a> {
     fn check(&self, origin: Origin, probe: &Probe) {
         assert_eq!(probe.values("CMDLINE"), [self.expected(origin)]);
         assert_eq!(probe.values("SCHEMATIC"), [self.id.as_str()]);
-        let meta = (origin != Origin::Uki).then(|| format!("0xa {META}"));
-        assert_eq!(probe.values("META"), Vec::from_iter(meta));
+        let mut meta = Vec::from_iter((origin != Origin::Uki).then(|| format!("0xa {META}")));
+        if origin == (Origin::Disk { dual: true }) {
+            meta.push("0x11 dual-boot".to_owned());
+        }
+        assert_eq!(probe.values("META"), meta);
 
         // each extension's image, the embedded configuration's where there is one, the schematic's
         let count = EXTENSIONS.len() + usize::from(self.config.is_some()) + 1;
@@ -376,6 +402,26 @@ fn direct(name: &'static str, version: &'static str, arch: &'static str) {
     );
 }
 
+/// A raw disk, as `build` writes it: with holes, which nobody need download.
+fn disk(
+    name: &'static str,
+    version: &'static str,
+    arch: &'static str,
+    more: &Value,
+    firmware: &[&str],
+) {
+    let boot = Boot::with(&SERVICE, name, version, arch, more);
+    let image = boot.build(&format!("metal-{arch}.raw"));
+    // The default where a version knows systemd-boot and the machine has a BIOS.
+    let chosen = more.get("bootloader").is_some();
+    let dual = !chosen && arch == "amd64" && version != OLD;
+    let options = firmware.iter().map(AsRef::as_ref);
+    boot.run(
+        Origin::Disk { dual },
+        [image.as_os_str()].into_iter().chain(options),
+    );
+}
+
 /// An artifact that UEFI starts.
 fn uefi(name: &'static str, arch: &'static str, suffix: &str, options: &[&str]) {
     let origin = if suffix == ".iso" {
@@ -412,7 +458,7 @@ fn the_oldest_version_boots() {
 
 #[test]
 fn the_last_version_with_modules_outside_usr_boots() {
-    direct("direct-1.9", "v1.9.5", "amd64");
+    direct("direct-1.9", OLD, "amd64");
 }
 
 #[test]
@@ -472,6 +518,63 @@ fn what_build_wrote_boots() {
     let boot = Boot::new(&SERVICE, "build-uki", CURRENT, "amd64");
     let image = boot.build("metal-amd64-uki.efi");
     boot.run(Origin::Uki, [image]);
+}
+
+#[test]
+fn a_disk_with_grub_boots_by_a_bios_and_by_uefi() {
+    let more = serde_json::json!({});
+    disk("disk-1.9-bios", OLD, "amd64", &more, &["--bios"]);
+    disk("disk-1.9-uefi", OLD, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_with_two_boot_loaders_boots_by_a_bios_and_by_uefi() {
+    let more = serde_json::json!({});
+    disk("disk-1.11-bios", "v1.11.5", "amd64", &more, &["--bios"]);
+    disk("disk-1.11-uefi", "v1.11.5", "amd64", &more, &[]);
+    disk("disk-bios", CURRENT, "amd64", &more, &["--bios"]);
+    disk("disk-uefi", CURRENT, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_boots_the_boot_loader_that_the_schematic_chose() {
+    let grub = serde_json::json!({"bootloader": "grub"});
+    disk("disk-grub-bios", CURRENT, "amd64", &grub, &["--bios"]);
+    disk("disk-grub-uefi", CURRENT, "amd64", &grub, &[]);
+    let sd_boot = serde_json::json!({"bootloader": "sd-boot"});
+    disk("disk-sd-boot", CURRENT, "amd64", &sd_boot, &[]);
+}
+
+#[test]
+fn a_disk_with_large_sectors_boots() {
+    let more = serde_json::json!({"diskImage": {"sectorSize": 4096}});
+    disk("disk-4k", CURRENT, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_boots_on_arm64() {
+    disk("disk-arm64", CURRENT, "arm64", &serde_json::json!({}), &[]);
+}
+
+#[test]
+fn a_disk_boots_on_arm64_by_u_boot() {
+    let more = serde_json::json!({});
+    disk("disk-arm64-u-boot", CURRENT, "arm64", &more, &["--u-boot"]);
+}
+
+#[test]
+fn a_disk_with_grub_boots_on_arm64() {
+    let grub = serde_json::json!({"bootloader": "grub"});
+    disk("disk-arm64-grub", CURRENT, "arm64", &grub, &[]);
+}
+
+#[test]
+fn a_disk_boots_while_it_is_read_over_http() {
+    let boot = Boot::new(&SERVICE, "disk-http", CURRENT, "amd64");
+    boot.run(
+        Origin::Disk { dual: true },
+        [&boot.url("metal-amd64.raw")],
+    );
 }
 
 #[test]

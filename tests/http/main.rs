@@ -5,6 +5,7 @@
     reason = "a step that fails is a test that fails"
 )]
 
+mod disks;
 mod documents;
 mod golden;
 mod kernels;
@@ -12,9 +13,12 @@ mod ranges;
 mod registry;
 mod release;
 mod service;
+#[path = "../../formats/tests/judges/mod.rs"]
+mod judges;
 #[path = "../../assembler/tests/support/standin.rs"]
 mod standin;
 mod support;
+mod sweep;
 #[path = "../../formats/tests/reports/uki.rs"]
 mod uki;
 mod vectors;
