@@ -571,10 +571,7 @@ fn a_disk_with_grub_boots_on_arm64() {
 #[test]
 fn a_disk_boots_while_it_is_read_over_http() {
     let boot = Boot::new(&SERVICE, "disk-http", CURRENT, "amd64");
-    boot.run(
-        Origin::Disk { dual: true },
-        [&boot.url("metal-amd64.raw")],
-    );
+    boot.run(Origin::Disk { dual: true }, [&boot.url("metal-amd64.raw")]);
 }
 
 #[test]

@@ -62,7 +62,11 @@ impl ReadAt for Source {
                 Segment::Bytes(bytes) => piece.copy_from_slice(&bytes),
                 Segment::Zeros(_) => piece.fill(0),
                 Segment::Blob { digest, offset, .. } => {
-                    self.0.blobs.open(&digest)?.file.read_exact_at(piece, offset)?;
+                    self.0
+                        .blobs
+                        .open(&digest)?
+                        .file
+                        .read_exact_at(piece, offset)?;
                 }
             }
             at += len;
@@ -98,9 +102,8 @@ impl Source {
 }
 
 async fn disk(server: &Running, version: &str, arch: &str, more: &str) -> (String, Source) {
-    let document = format!(
-        "customization:\n  extraKernelArgs: [console=ttyS0, lab.golden=1]\n  {more}\n"
-    );
+    let document =
+        format!("customization:\n  extraKernelArgs: [console=ttyS0, lab.golden=1]\n  {more}\n");
     let forge = &server.app.as_ref().unwrap().forge;
     let (id, ..) = forge.create_schematic(document.as_bytes()).await.unwrap();
     let id = id.to_string();
@@ -204,8 +207,7 @@ fn check_esp(report: &Report, source: &Source, range: &Range<u64>) {
         (label.as_str(), dated.to_string().as_str()),
         ("EFI", "2015-03-14 09:26:52")
     );
-    let is_directory =
-        |entry: &fat::Entry| entry.attributes.contains(fat::Attributes::DIRECTORY);
+    let is_directory = |entry: &fat::Entry| entry.attributes.contains(fat::Attributes::DIRECTORY);
     let found: BTreeSet<String> = volume
         .entries
         .iter()
@@ -279,7 +281,10 @@ fn check_menu(report: &Report, source: &Source) {
         panic!("{} menus", menus.len());
     };
     let (_, recorded) = report.section("grub.cfg").split_once('\n').unwrap();
-    assert_eq!(String::from_utf8_lossy(menu).trim_end(), recorded.trim_end());
+    assert_eq!(
+        String::from_utf8_lossy(menu).trim_end(),
+        recorded.trim_end()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -356,19 +361,16 @@ async fn judges_accept_whole_disks_and_their_partitions() {
             match entry.name().as_str() {
                 "EFI" => {
                     accepts("fsck.fat", &["-n"], &part, None);
-                    let listing = accepts("mdir", &["-/", "-b", "-i"], &part, Some("::/EFI/boot/BOOT"));
+                    let listing =
+                        accepts("mdir", &["-/", "-b", "-i"], &part, Some("::/EFI/boot/BOOT"));
                     assert!(!listing.contains("ERROR"), "{listing}");
                 }
                 "BOOT" => {
                     accepts("xfs_repair", &["-n", "-f"], &part, None);
                 }
                 "META" if arch == "amd64" && version != "v1.7.7" => {
-                    adv::read(&Window::new(
-                        &source,
-                        contents.range(entry).start,
-                        adv::LEN,
-                    ))
-                    .unwrap();
+                    adv::read(&Window::new(&source, contents.range(entry).start, adv::LEN))
+                        .unwrap();
                 }
                 _ => {}
             }
@@ -377,7 +379,12 @@ async fn judges_accept_whole_disks_and_their_partitions() {
 }
 
 /// What a judge says of a file that it accepts.
-fn accepts(program: &str, options: &[&str], file: &NamedTempFile, expected: Option<&str>) -> String {
+fn accepts(
+    program: &str,
+    options: &[&str],
+    file: &NamedTempFile,
+    expected: Option<&str>,
+) -> String {
     let Some(mut command) = judge(program) else {
         return String::new();
     };

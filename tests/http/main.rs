@@ -8,13 +8,13 @@
 mod disks;
 mod documents;
 mod golden;
+#[path = "../../formats/tests/judges/mod.rs"]
+mod judges;
 mod kernels;
 mod ranges;
 mod registry;
 mod release;
 mod service;
-#[path = "../../formats/tests/judges/mod.rs"]
-mod judges;
 #[path = "../../assembler/tests/support/standin.rs"]
 mod standin;
 mod support;
