@@ -8,6 +8,8 @@ mod artifact;
 mod disk;
 mod error;
 mod extension;
+#[expect(dead_code, reason = "disk images and ISOs are about to use it")]
+mod grub;
 mod lists;
 mod prepare;
 
@@ -132,6 +134,7 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     extensions: Flights<Digest, Content, Error>,
+    grubs: Flights<Digest, grub::Made, Error>,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -188,6 +191,7 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             extensions: Flights::new(),
+            grubs: Flights::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),

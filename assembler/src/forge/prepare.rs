@@ -181,9 +181,9 @@ impl Inner {
 /// The files that a release installs for one architecture.
 pub(super) struct Files<'a> {
     inner: &'a Inner,
-    imager: Arc<Image>,
+    pub(super) imager: Arc<Image>,
     arch: Arch,
-    need: Need,
+    pub(super) need: Need,
 }
 
 impl Files<'_> {

@@ -4,6 +4,7 @@
 //! bytes of heads that arithmetic needs.
 
 mod disk;
+pub mod grub;
 mod initramfs;
 mod iso;
 mod uki;

@@ -11,7 +11,7 @@ use super::{
 use crate::pe::{CoffHeader, DataDirectory, OptionalHeader, SectionHeader};
 
 /// The machine of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Machine {
     /// x86_64-efi.
     X86_64,
