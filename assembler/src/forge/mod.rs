@@ -27,7 +27,7 @@ use crate::{
     version::Version,
 };
 
-pub use self::artifact::{Artifact, Pinned};
+pub use self::artifact::Artifact;
 pub use self::error::Error;
 use self::{artifact::Key, lists::Repositories};
 
@@ -133,7 +133,7 @@ struct Inner {
     splash: Content,
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
-    extensions: Flights<Digest, Content, Error>,
+    derived: Flights<Digest, Content, Error>,
     grubs: Flights<Digest, grub::Made, Error>,
 }
 
@@ -190,7 +190,7 @@ impl Forge {
             prepare_timeout: options.prepare_timeout,
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
-            extensions: Flights::new(),
+            derived: Flights::new(),
             grubs: Flights::new(),
         };
         Ok(Self {

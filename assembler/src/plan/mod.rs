@@ -15,7 +15,7 @@ use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs, xz};
 
 use crate::{
     error::Kind,
-    extension::Metadata,
+    extension::{Metadata, Microcode},
     platform::Arch,
     quirks::Quirks,
     schematic::Bootloader,
@@ -40,7 +40,7 @@ pub enum Inputs {
     /// A command line is its own content.
     Cmdline(BString),
     /// An initramfs.
-    Initramfs(Initramfs),
+    Initramfs(Box<Initramfs>),
     /// A UKI.
     Uki(Box<Uki>),
     /// An ISO that boots systemd-boot under UEFI.
@@ -56,17 +56,23 @@ pub struct Initramfs {
     pub base: Content,
     /// In the order of the schematic.
     pub extensions: Vec<Extension>,
+    /// The index of the kernel modules of all of them, always the last layer.
+    pub modules_dep: Option<Extension>,
     /// Whether what is appended is in a Zstandard frame; in an xz stream otherwise.
     pub zstd: bool,
 }
 
-/// A system extension, ready to be mounted.
+/// A system extension, ready for its places in an initramfs.
 #[derive(Debug, Clone)]
 pub struct Extension {
     /// What it says of itself.
     pub metadata: Metadata,
     /// Its file system.
     pub squashfs: Squashfs,
+    /// Its firmware: a whole archive, compressed whole, as it stands in the initramfs.
+    pub firmware: Option<Content>,
+    /// Its microcode, as the files are.
+    pub microcode: Microcode,
 }
 
 /// A squashfs image.

@@ -32,6 +32,7 @@ fn uki(kernel_len: u64) -> Uki {
         initramfs: Initramfs {
             base: content("initramfs", 80 * MIB),
             extensions: Vec::new(),
+            modules_dep: None,
             zstd: true,
         },
         splash: content("splash", 1000),
