@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use assembler::{
-    extension::Metadata,
+    extension::{Metadata, Microcode},
     plan::{self, Extension, Initramfs, Inputs, Iso, Squashfs, Uki},
     store::{Content, Store},
 };
@@ -32,6 +32,8 @@ fn inputs(store: &Store, extensions: usize) -> Inputs {
                 talos: String::new(),
                 extra_info: String::new(),
             },
+            firmware: None,
+            microcode: Microcode::default(),
         }
     };
     let uki = Uki {
@@ -43,6 +45,7 @@ fn inputs(store: &Store, extensions: usize) -> Inputs {
         initramfs: Initramfs {
             base: blob("initramfs", 79_872_000),
             extensions: (0..extensions).map(extension).collect(),
+            modules_dep: None,
             zstd: true,
         },
         splash: store.put(&formats::splash::bmp()).unwrap(),

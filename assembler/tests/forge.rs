@@ -314,3 +314,112 @@ async fn a_warm_store_needs_no_source() {
         .unwrap_err();
     assert_eq!(other.kind(), Kind::Upstream, "{other}");
 }
+
+/// Members of all archives of an initramfs, with the archive's number: `mode name`, and the content of files.
+fn members(initramfs: &[u8]) -> Vec<(usize, String, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut number = 0;
+    let mut rest = initramfs;
+    while !rest.is_empty() {
+        let (plain, taken) = if rest.starts_with(b"0707") {
+            let mut reader = formats::cpio::Reader::new(rest, formats::cpio::Limits::default());
+            while reader.next_member().unwrap().is_some() {}
+            let end = usize::try_from(reader.position()).unwrap();
+            (rest[..end].to_vec(), end)
+        } else if rest.starts_with(b"\xfd7zXZ") {
+            let mut decoder = liblzma::bufread::XzDecoder::new(rest);
+            let mut plain = Vec::new();
+            std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
+            (plain, rest.len() - decoder.into_inner().len())
+        } else {
+            let mut decoder = zstd::Decoder::with_buffer(rest).unwrap().single_frame();
+            let mut plain = Vec::new();
+            std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
+            let left = decoder.finish();
+            (plain, rest.len() - left.len())
+        };
+        let mut reader =
+            formats::cpio::Reader::new(plain.as_slice(), formats::cpio::Limits::default());
+        while let Some(member) = reader.next_member().unwrap() {
+            let range = member.content;
+            let content = plain
+                [usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()]
+                .to_vec();
+            let name = format!(
+                "{:o} {}",
+                member.header.mode,
+                String::from_utf8(member.name).unwrap()
+            );
+            found.push((number, name, content));
+        }
+        assert_eq!(
+            reader.position(),
+            plain.len() as u64,
+            "an archive ends with its frame"
+        );
+        number += 1;
+        rest = &rest[taken..];
+    }
+    found
+}
+
+const FIRMWARE: &str = "customization: {systemExtensions: {officialExtensions: \
+    [siderolabs/amd-ucode, siderolabs/intel-ucode, siderolabs/realtek-firmware]}}";
+
+#[tokio::test]
+async fn firmware_and_microcode_stand_where_the_kernel_looks_for_them() {
+    let Some(release) = release() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let forge = Forge::open(options(&release, data.path())).await.unwrap();
+    let (id, ..) = forge.create_schematic(FIRMWARE.as_bytes()).await.unwrap();
+    for (version, lib) in [("v1.14.0", "usr/lib"), ("v1.9.5", "lib"), ("v1.7.7", "lib")] {
+        for arch in ["amd64", "arm64"] {
+            let path = format!("initramfs-{arch}.xz");
+            let artifact = forge
+                .artifact(&id.to_string(), version, &path, Need::Payload)
+                .await
+                .unwrap();
+            let members = members(&content(&artifact));
+            let of = |archive: usize| {
+                let inside = members
+                    .iter()
+                    .filter(move |(number, ..)| *number == archive);
+                inside.map(|(_, name, _)| name.as_str()).collect::<Vec<_>>()
+            };
+            let mut early = vec![
+                "40755 kernel",
+                "40755 kernel/x86",
+                "40755 kernel/x86/microcode",
+                "100644 kernel/x86/microcode/AuthenticAMD.bin",
+            ];
+            if arch == "amd64" {
+                early.push("100644 kernel/x86/microcode/GenuineIntel.bin");
+            }
+            assert_eq!(of(0), early, "{version} {arch}");
+            assert_eq!(
+                of(2),
+                ["0.sqsh", "1.sqsh", "2.sqsh", "3.sqsh", "extensions.yaml"]
+                    .map(|name| format!("100644 {name}")),
+                "{version} {arch}"
+            );
+            let firmware = format!("{lib}/firmware");
+            let directories: Vec<String> = firmware
+                .match_indices('/')
+                .map(|(at, _)| format!("40755 {}", &firmware[..at]))
+                .chain([format!("40755 {firmware}")])
+                .collect();
+            let amd = of(3);
+            assert_eq!(amd[..directories.len()], directories, "{version} {arch}");
+            assert_eq!(
+                amd[directories.len()],
+                format!("40755 {firmware}/amd-ucode")
+            );
+            assert!(amd.contains(&format!("100644 {firmware}/amd-ucode/README").as_str()));
+            assert!(!amd.iter().any(|name| name.ends_with(".bin")));
+            let realtek = of(if arch == "amd64" { 5 } else { 4 });
+            assert_eq!(realtek[..directories.len()], directories);
+            assert!(realtek.len() > directories.len() + 5, "{realtek:?}");
+            println!("{version} {arch}: {} members", members.len());
+        }
+    }
+}

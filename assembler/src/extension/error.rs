@@ -42,6 +42,16 @@ pub enum Error {
         /// The version it was asked for with.
         version: String,
     },
+    /// Firmware cannot be moved out of an extension.
+    #[error("error moving firmware of extension {name:?}: {path:?}: {why}")]
+    Firmware {
+        /// The extension.
+        name: String,
+        /// The file or link, below the extension's root.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// An extension cannot be loaded.
     #[error("error listing extensions: error loading extension {directory}: {cause}")]
     Loading {

@@ -3,6 +3,7 @@
 //! ```text
 //! manifest.yaml   what it is, which versions of Talos it is for      Manifest, Constraint
 //! rootfs/         becomes a squashfs of the initramfs                VirtualFile, for extensions made here
+//!                 and what has to be elsewhere                       Parts
 //! ```
 //!
 //! Pure: no image is fetched, no squashfs made. Contents of extensions are not checked, as the reference does not.
@@ -11,8 +12,10 @@ mod constraint;
 mod embedded_config;
 mod error;
 mod layers;
+mod links;
 mod manifest;
 mod order;
+mod parts;
 mod schematic;
 mod virtual_file;
 
@@ -25,5 +28,6 @@ pub use error::Error;
 pub use layers::{Layer, checkout_order, extensions_yaml};
 pub use manifest::{Manifest, Metadata};
 pub use order::{Order, rebuild_order};
+pub use parts::{MAX_FIRMWARE, MAX_FIRMWARE_DEPTH, MAX_FIRMWARE_PATHS, Microcode, Parts};
 pub use schematic::{ExtraInfo, schematic_extension};
 pub use virtual_file::{Content, VirtualExtension, VirtualFile};

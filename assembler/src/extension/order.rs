@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use super::parts::Vendor;
+
 /// Names in the archives around the base archive, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Order {
@@ -33,8 +35,9 @@ pub fn rebuild_order<P: AsRef<str>>(extensions: &[Vec<P>], firmware: &str) -> Or
         else {
             continue;
         };
-        match microcode(inside) {
-            Some(file) => {
+        match Vendor::of(inside) {
+            Some(vendor) => {
+                let file = vendor.file();
                 insert(&mut early, &format!("kernel/x86/microcode/{file}"));
                 // The directory stays behind, empty.
                 let (directory, _) = path.rsplit_once('/').unwrap_or_default();
@@ -49,22 +52,6 @@ pub fn rebuild_order<P: AsRef<str>>(extensions: &[Vec<P>], firmware: &str) -> Or
         early: join(early),
         appended: join(appended),
     }
-}
-
-/// The file that a microcode update becomes part of.
-fn microcode(path: &str) -> Option<&'static str> {
-    let (directory, name) = path.split_once('/')?;
-    let direct = !name.contains('/');
-    match directory {
-        "intel-ucode" if direct => Some("GenuineIntel.bin"),
-        "amd-ucode" if direct && is_amd(name) => Some("AuthenticAMD.bin"),
-        _ => None,
-    }
-}
-
-fn is_amd(name: &str) -> bool {
-    let middle = name.strip_prefix("microcode_amd");
-    middle.is_some_and(|rest| rest.strip_suffix(".bin").is_some())
 }
 
 /// Adds a path with its parents. By parts, because a directory is walked before what is named like it and more.

@@ -130,7 +130,7 @@ struct Inner {
     splash: Content,
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
-    extensions: Flights<Digest, Content, Error>,
+    derived: Flights<Digest, Content, Error>,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -186,7 +186,7 @@ impl Forge {
             prepare_timeout: options.prepare_timeout,
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
-            extensions: Flights::new(),
+            derived: Flights::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),

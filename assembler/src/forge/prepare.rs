@@ -158,11 +158,21 @@ impl Inner {
             .into_iter()
             .enumerate()
             .map(|(place, extension)| self.official(place, extension, target, files.need));
-        let mut extensions = try_join_all(fetched).await?;
+        let mut extensions = Vec::new();
+        for prepared in try_join_all(fetched).await? {
+            if let Some(modules) = prepared.modules {
+                return Err(Error::NotYet(format!(
+                    "kernel modules of extension {}",
+                    modules.name
+                )));
+            }
+            extensions.push(prepared.extension);
+        }
         extensions.extend(self.virtual_extensions(target, schematic)?);
         Ok(plan::Initramfs {
             base: files.get("initramfs.xz").await?,
             extensions,
+            modules_dep: None,
             zstd: quirks.zstd,
         })
     }

@@ -13,7 +13,7 @@ use formats::{Layout, cpio, fat, iso9660, pe, squashfs, xz};
 
 use crate::{
     error::Kind,
-    extension::Metadata,
+    extension::{Metadata, Microcode},
     quirks::Quirks,
     schematic::Bootloader,
     store::Content,
@@ -48,17 +48,23 @@ pub struct Initramfs {
     pub base: Content,
     /// In the order of the schematic.
     pub extensions: Vec<Extension>,
+    /// The index of the kernel modules of all of them, always the last layer.
+    pub modules_dep: Option<Extension>,
     /// Whether what is appended is in a Zstandard frame; in an xz stream otherwise.
     pub zstd: bool,
 }
 
-/// A system extension, ready to be mounted.
+/// A system extension, ready for its places in an initramfs.
 #[derive(Debug, Clone)]
 pub struct Extension {
     /// What it says of itself.
     pub metadata: Metadata,
     /// Its file system.
     pub squashfs: Squashfs,
+    /// Its firmware: a whole archive, compressed whole, as it stands in the initramfs.
+    pub firmware: Option<Content>,
+    /// Its microcode, as the files are.
+    pub microcode: Microcode,
 }
 
 /// A squashfs image.

@@ -102,6 +102,11 @@ impl Error {
         }
     }
 
+    /// A failure to write a blob that has no name yet.
+    pub(crate) fn writing(source: io::Error) -> Self {
+        Self::at(Path::new("new blob"))(source)
+    }
+
     fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full {
