@@ -8,6 +8,7 @@ mod artifact;
 mod error;
 mod extension;
 mod lists;
+mod modules;
 mod prepare;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -131,6 +132,7 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    modules: modules::Known,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -187,6 +189,7 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            modules: modules::Known::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
