@@ -6,6 +6,7 @@
 
 pub mod civil;
 pub mod cpio;
+pub mod crc32c;
 pub mod digest;
 pub mod extent;
 pub mod fat;
@@ -17,6 +18,7 @@ pub mod pe;
 pub mod read_at;
 pub mod splash;
 pub mod squashfs;
+pub mod xfs;
 pub mod xz;
 pub mod zstd;
 

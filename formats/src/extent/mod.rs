@@ -22,7 +22,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -219,6 +219,30 @@ impl Layout {
         }
         for (_, extent) in &other.pieces {
             self.push(extent.clone());
+        }
+    }
+
+    /// Adds the bytes `range` of `other`, without its sections: a file of several pieces.
+    ///
+    /// # Panics
+    /// If `other` ends before.
+    pub fn append_range(&mut self, other: &Self, range: Range<u64>) {
+        assert!(
+            range.end <= other.len,
+            "range to {} of a layout of {} bytes",
+            range.end,
+            other.len
+        );
+        for (start, extent) in &other.pieces {
+            let end = start + extent.len();
+            if range.start <= *start && end <= range.end {
+                self.push(extent.clone());
+            } else if range.start < end && *start < range.end {
+                let part = range.start.max(*start)..range.end.min(end);
+                for segment in other.segments(part) {
+                    self.push(segment.into());
+                }
+            }
         }
     }
 

@@ -40,6 +40,24 @@ impl Segment {
     }
 }
 
+impl From<Segment> for Extent {
+    fn from(segment: Segment) -> Self {
+        match segment {
+            Segment::Bytes(bytes) => Self::Bytes(bytes),
+            Segment::Blob {
+                digest,
+                offset,
+                len,
+            } => Self::Blob {
+                digest,
+                offset,
+                len,
+            },
+            Segment::Zeros(len) => Self::Zeros(len),
+        }
+    }
+}
+
 /// Words of a sequence are made in pieces of at most this many bytes.
 const SEQUENCE_PIECE: u64 = 64 << 10;
 
