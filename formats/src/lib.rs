@@ -4,12 +4,14 @@
 //! produce a [`Layout`] (or the bytes of a piece of one) that is a pure function of its arguments; readers are total: they
 //! return an error on any input that is not what they describe, within stated limits.
 
+pub mod adv;
 pub mod civil;
 pub mod cpio;
 pub mod crc32c;
 pub mod digest;
 pub mod extent;
 pub mod fat;
+pub mod gpt;
 pub mod input;
 pub mod iso9660;
 pub mod kmod;

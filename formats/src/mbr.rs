@@ -15,6 +15,8 @@ use zerocopy::{
 pub const LINUX: u8 = 0x83;
 /// An EFI system partition.
 pub const EFI_SYSTEM: u8 = 0xef;
+/// All of a disk that has a GUID partition table.
+pub const PROTECTIVE: u8 = 0xee;
 
 /// Sector 0 of a disk.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -90,6 +92,19 @@ impl Partition {
             last: geometry.chs(last),
             start: U32::new(start),
             sectors: U32::new(sectors),
+        }
+    }
+
+    /// What keeps programs that know no GUID partition tables off a disk whose last sector is `last`: an entry over all of it,
+    /// counted in the disk's own sectors (UEFI 2.10, 5.2.3).
+    pub fn protective(last: u64) -> Self {
+        Self {
+            status: 0,
+            first: Chs([0x00, 0x02, 0x00]),
+            kind: PROTECTIVE,
+            last: Chs([0xff; 3]),
+            start: U32::new(1),
+            sectors: U32::new(u32::try_from(last).unwrap_or(u32::MAX)),
         }
     }
 

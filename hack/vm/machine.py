@@ -78,8 +78,10 @@ class Machine:
 
     def disk(self, medium):
         """A disk whose image stays as it is."""
-        self.add("-drive", f"if=virtio,format={medium.format},snapshot=on,"
-                           f"file={quoted(medium.where)}")
+        self.add("-drive", f"if=none,id=disk,format={medium.format},snapshot=on,"
+                           f"file={quoted(medium.where)}",
+                 "-device", f"virtio-blk-pci,drive=disk,logical_block_size={medium.sector},"
+                            f"physical_block_size={medium.sector}")
 
     def cdrom(self, medium):
         self.add("-drive", f"if=none,id=cd,media=cdrom,format=raw,readonly=on,"

@@ -13,9 +13,10 @@ import tarfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-SECTOR = 512
+SECTOR, LARGE_SECTOR = 512, 4096
+GPT_MAGIC = b"EFI PART"
 TAR_MAGIC_OFFSET = 257
 ISO_MAGIC_OFFSET = 0x8001               # "CD001" of the first volume descriptor
 HEAD = 0x9000
@@ -41,6 +42,7 @@ class Medium:
     kind: str                           # iso, disk, uki, ipxe
     arch: str | None
     format: str = "raw"                 # of a disk, as QEMU calls it
+    sector: int = SECTOR                # bytes, of a disk
 
     @property
     def remote(self):
@@ -107,8 +109,7 @@ def identify(where, folder):
                 raise MediaError(f"{where}: {program} cannot be booted over HTTP; fetch it first")
             unpacked = unpack(where, program, folder)
             medium = identify(str(unpacked), folder)
-            return Medium(medium.where, medium.kind, medium.arch or named_arch(where),
-                          medium.format)
+            return replace(medium, arch=medium.arch or named_arch(where))
     if data[TAR_MAGIC_OFFSET:].startswith(b"ustar") and not is_url(where):
         return identify(str(member(where, folder)), folder)
     if data.startswith(b"#!ipxe"):
@@ -121,7 +122,9 @@ def identify(where, folder):
         if data.startswith(magic):
             return Medium(where, "disk", image_arch(where), name)
     if data[SECTOR - 2:SECTOR] == b"\x55\xaa":
-        return Medium(where, "disk", image_arch(where))
+        # a GUID partition table is in sector 1
+        large = data[LARGE_SECTOR:].startswith(GPT_MAGIC)
+        return Medium(where, "disk", image_arch(where), sector=LARGE_SECTOR if large else SECTOR)
     raise MediaError(f"{where}: neither ISO, disk, UKI nor iPXE script")
 
 

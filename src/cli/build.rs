@@ -14,14 +14,15 @@ use assembler::{
 use clap::Args;
 use formats::Digest;
 
-use super::{Global, SchematicArg, progress, schematic_id};
+use super::{Global, SchematicArg, progress, schematic_id, sparse::Sparse};
 
 /// Write artifacts to files
 #[derive(Debug, Args)]
 #[command(
     long_about = "Writes the artifacts that the service would send to files. PATH is the last segment of their URL. For each \
         file it prints its SHA-256, its size in bytes and its path.\n\n\
-        Files appear complete or not at all: they are written under another name beside their place and renamed.",
+        Files appear complete or not at all: they are written under another name beside their place and renamed. Where they \
+        would hold long runs of zeros, as disk images do, they have holes.",
     after_long_help = "Examples:\n  \
         talos-forge build v1.14.0 metal-amd64.iso\n  \
         talos-forge build -s schematic.yaml -o out/ v1.14.0 kernel-amd64 initramfs-amd64.xz cmdline-metal-amd64\n  \
@@ -116,8 +117,9 @@ fn write(artifact: &Artifact, place: &Place, name: &str) -> anyhow::Result<Diges
                 .context("writing to standard output")?
         }
         Place::File(path) => {
-            let mut partial = Partial::beside(path)?;
-            let digest = read::write_to(&artifact.layout, &**blobs, &mut partial.file, advance)
+            let partial = Partial::beside(path)?;
+            let mut out = Sparse(&partial.file);
+            let digest = read::write_to(&artifact.layout, &**blobs, &mut out, advance)
                 .with_context(|| format!("writing {}", path.display()))?;
             partial.keep(path)?;
             digest

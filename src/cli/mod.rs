@@ -10,6 +10,7 @@ mod prefetch;
 mod progress;
 mod schematic;
 mod serve;
+mod sparse;
 mod store;
 
 use std::{

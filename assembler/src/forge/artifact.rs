@@ -78,7 +78,9 @@ impl Forge {
         target: Target,
         need: Need,
     ) -> Result<Artifact, Error> {
-        if let Some(feature) = plan::not_yet(&target, &Quirks::of(&target.version)) {
+        let quirks = Quirks::of(&target.version);
+        plan::check(&target, &quirks)?;
+        if let Some(feature) = plan::not_yet(&target, &quirks) {
             return Err(Error::NotYet(feature.to_owned()));
         }
         let images = self.inner.digests(&target).await?;

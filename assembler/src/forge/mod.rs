@@ -5,6 +5,7 @@
 //! work, which goes on when they leave.
 
 mod artifact;
+mod disk;
 mod error;
 mod extension;
 mod lists;

@@ -89,7 +89,9 @@ impl Inner {
         };
         Ok(match target.kind {
             Kind::Kernel => Inputs::Kernel(files.get("vmlinuz").await?),
-            Kind::Initramfs => Inputs::Initramfs(self.initramfs(key, schematic, &files).await?),
+            Kind::Initramfs => {
+                Inputs::Initramfs(Box::new(self.initramfs(key, schematic, &files).await?))
+            }
             Kind::Uki => Inputs::Uki(Box::new(self.uki(key, schematic, &files).await?)),
             Kind::Iso => Inputs::Iso(Box::new(plan::Iso {
                 uki: self.uki(key, schematic, &files).await?,
@@ -100,7 +102,8 @@ impl Inner {
                 },
                 labelled: Quirks::of(&target.version).iso_label,
             })),
-            Kind::Cmdline | Kind::Image | Kind::Installer => {
+            Kind::Image => Inputs::Disk(Box::new(self.disk(key, schematic, &files).await?)),
+            Kind::Cmdline | Kind::Installer => {
                 unreachable!(
                     "a command line was answered above, and what is not built yet before that"
                 )
@@ -108,7 +111,7 @@ impl Inner {
         })
     }
 
-    async fn uki(
+    pub(super) async fn uki(
         &self,
         key: &Key,
         schematic: &Schematic,
@@ -193,7 +196,7 @@ pub(super) struct Files<'a> {
 
 impl Files<'_> {
     /// A file; in the store when this returns, if its bytes are needed.
-    async fn get(&self, name: &str) -> Result<Content, Error> {
+    pub(super) async fn get(&self, name: &str) -> Result<Content, Error> {
         let content = self.inner.installed(&self.imager, self.arch.name(), name)?;
         if self.need == Need::Payload {
             self.inner.images.pin(&self.imager, content).await?;

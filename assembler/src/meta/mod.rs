@@ -3,7 +3,7 @@
 //!
 //! `0xa=value;0xb=value`, compressed when it is long and the version can read that, in Base64. The compressed bytes are the
 //! reference's own (`deflate`), so that command lines, and the PCR values that cover them, stay the same.
-//! The META partition of disk images is another format and not here.
+//! The META partition of disk images is another format: [`formats::adv`].
 
 mod deflate;
 
@@ -18,7 +18,10 @@ use bstr::ByteSlice;
 use crate::{quote::quote, schematic::MetaValue};
 
 /// Bytes that META can store, keys and lengths included (spec/profile.md 6.3).
-pub const CAPACITY: usize = 262_104;
+pub const CAPACITY: usize = formats::adv::CAPACITY;
+
+/// The key under which a disk image says which boot loader it was made with; the first boot removes it.
+pub const DISK_BOOTLOADER: u8 = 0x11;
 
 /// What each value takes beside its text.
 const ENTRY_HEADER: usize = 8;

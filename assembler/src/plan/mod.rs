@@ -3,22 +3,27 @@
 //! Nothing here waits, reads a blob or knows where one came from: [`Inputs`] hold names, lengths, checksums and the few
 //! bytes of heads that arithmetic needs.
 
+mod disk;
 mod initramfs;
 mod iso;
 mod uki;
 
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Layout, cpio, fat, iso9660, pe, squashfs, xz};
+use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xz};
 
 use crate::{
     error::Kind,
     extension::{Metadata, Microcode},
+    platform::Arch,
     quirks::Quirks,
     schematic::Bootloader,
     store::Content,
-    target::{Target, UkiProfile},
+    target::{DiskFormat, Packing, Target, UkiProfile},
 };
+
+pub(crate) use self::disk::sector_len;
+pub use self::disk::{Boot, Disk, SdBoot};
 
 /// The date of everything inside images, seconds since 1970: 2019-06-01 21:34:52 UTC.
 pub const EPOCH: u32 = 1_559_424_892;
@@ -34,11 +39,13 @@ pub enum Inputs {
     /// A command line is its own content.
     Cmdline(BString),
     /// An initramfs.
-    Initramfs(Initramfs),
+    Initramfs(Box<Initramfs>),
     /// A UKI.
     Uki(Box<Uki>),
     /// An ISO that boots systemd-boot under UEFI.
     Iso(Box<Iso>),
+    /// A disk image.
+    Disk(Box<Disk>),
 }
 
 /// A release's initramfs and what is appended to it.
@@ -127,6 +134,40 @@ pub enum Error {
     /// Of an ESP.
     #[error("ESP: {0}")]
     Fat(#[from] fat::Error),
+    /// What boots is larger than the partition that holds it.
+    #[error(
+        "ESP: boot loader and UKI take {needed} bytes, and a partition of {len} has room for {available}"
+    )]
+    EspFull {
+        /// Bytes of the partition.
+        len: u64,
+        /// Bytes that its files take.
+        needed: u64,
+        /// Bytes there are for files.
+        available: u64,
+    },
+    /// Of a disk.
+    #[error("disk: {0}")]
+    Gpt(#[from] gpt::Error),
+    /// Of the META partition.
+    #[error("META: {0}")]
+    Adv(#[from] adv::Error),
+    /// Only some sizes of sectors exist.
+    #[error("disk: sectors of {0} bytes are not supported: diskImage.sectorSize is 512 or 4096")]
+    SectorSize(u64),
+    /// No boot loader for BIOSes on arm64.
+    #[error("disk: bootloader dual-boot is not supported on arm64: choose sd-boot or grub")]
+    DualBootArch,
+    /// systemd-boot boots UKIs.
+    #[error(
+        "disk: bootloader {bootloader} is not supported for Talos version {tag}, which has no UKI: choose grub"
+    )]
+    BootloaderVersion {
+        /// The boot loader.
+        bootloader: &'static str,
+        /// The version.
+        tag: String,
+    },
     /// Of an ISO.
     #[error("ISO: {0}")]
     Iso(#[from] iso9660::Error),
@@ -144,7 +185,15 @@ impl Error {
     /// What kind of answer this calls for: the release's own files do not fit together, or what was asked is too large.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Squashfs { .. } | Self::Fat(_) | Self::Iso(_) => Kind::BadRequest,
+            Self::Squashfs { .. }
+            | Self::Fat(_)
+            | Self::Iso(_)
+            | Self::EspFull { .. }
+            | Self::Gpt(_)
+            | Self::Adv(_)
+            | Self::SectorSize(_)
+            | Self::DualBootArch
+            | Self::BootloaderVersion { .. } => Kind::BadRequest,
             Self::Cpio(_) | Self::Pe(_) => Kind::Upstream,
             Self::Xz(_) => Kind::Internal,
         }
@@ -168,6 +217,25 @@ pub fn layout(inputs: &Inputs) -> Result<Layout, Error> {
         Inputs::Initramfs(initramfs) => initramfs.layout(),
         Inputs::Uki(uki) => uki.layout(),
         Inputs::Iso(iso) => iso.layout(),
+        Inputs::Disk(disk) => disk.layout(),
+    }
+}
+
+/// Whether a target can be at all: answered before anything is fetched.
+pub fn check(target: &Target, quirks: &Quirks) -> Result<(), Error> {
+    let Some(image) = &target.image else {
+        return Ok(());
+    };
+    disk::sector_len(image)?;
+    match target.bootloader {
+        Bootloader::DualBoot if target.arch == Arch::Arm64 => Err(Error::DualBootArch),
+        bootloader @ (Bootloader::DualBoot | Bootloader::SdBoot) if !quirks.uki => {
+            Err(Error::BootloaderVersion {
+                bootloader: bootloader.name(),
+                tag: target.version.tag(),
+            })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -186,7 +254,16 @@ pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
             Some("ISOs that boot with GRUB")
         }
         Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki | Asset::Iso => None,
-        Asset::Image => Some("disk images"),
+        Asset::Image if target.bootloader != Bootloader::SdBoot => {
+            Some("disk images that boot with GRUB")
+        }
+        Asset::Image => {
+            let format = target.image.as_ref().and_then(|image| image.disk_format);
+            match (format, target.packing) {
+                (Some(DiskFormat::Raw), Packing::Raw) => None,
+                _ => Some("disk images other than .raw"),
+            }
+        }
         Asset::Installer => Some("installer images"),
     }
 }

@@ -21,7 +21,7 @@ pub use path::Request;
 pub use profile::{DiskFormat, EnrollKeys, ImageOptions, Kind, Packing, Profile};
 
 use crate::{
-    error,
+    error, meta,
     platform::Arch,
     quirks::Quirks,
     schematic::{Bootloader, Schematic},
@@ -143,6 +143,13 @@ impl Target {
             _ => (Bootloader::None, EnrollKeys::default()),
         };
         let on_partition = profile.meta.iter().filter(|_| kind == Kind::Image);
+        let mut meta: Vec<(u8, BString)> = on_partition
+            .map(|value| (value.key, value.value.clone()))
+            .collect();
+        // So that the first boot removes the boot loader that was not used. Without it there is only one.
+        if quirks.sd_boot && bootloader == Bootloader::DualBoot && image.is_some() {
+            meta.push((meta::DISK_BOOTLOADER, Bootloader::DualBoot.name().into()));
+        }
         Ok(Self {
             version,
             arch: profile.arch,
@@ -154,9 +161,7 @@ impl Target {
                 Kind::Kernel | Kind::Initramfs => BString::default(),
                 _ => cmdline,
             },
-            meta: on_partition
-                .map(|value| (value.key, value.value.clone()))
-                .collect(),
+            meta,
             schematic_extension: profile.schematic_extension,
             embedded_config: Some(profile.embedded_config).filter(|config| !config.is_empty()),
             overlay: profile.overlay.map(|overlay| overlay.name),

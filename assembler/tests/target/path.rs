@@ -427,7 +427,12 @@ fn meta_reaches_disks_on_a_partition_and_everything_else_on_the_command_line() {
     let schematic = schematic("customization: {meta: [{key: 10, value: foo}]}");
     let new = |path| Target::new("1.14.0", path, &schematic, &Context::default()).unwrap();
     let (image, iso) = (new("metal-amd64.raw.zst"), new("metal-amd64.iso"));
-    assert_eq!(image.meta, [(10, "foo".into())]);
+    // An image that has two boot loaders says so, for its first boot to remove one.
+    assert_eq!(image.meta, [(10, "foo".into()), (0x11, "dual-boot".into())]);
+    for (version, path) in [("1.9.5", "metal-amd64.raw"), ("1.14.0", "metal-arm64.raw")] {
+        let target = Target::new(version, path, &schematic, &Context::default()).unwrap();
+        assert_eq!(target.meta, [(10, "foo".into())], "{path} of {version}");
+    }
     assert!(!image.cmdline.to_string().contains("INSTALLER_META_BASE64"));
     assert!(iso.meta.is_empty());
     assert!(

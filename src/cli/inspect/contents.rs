@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use anyhow::Context as _;
 use formats::{
-    cpio, fat, iso9660, pe,
+    adv, cpio, fat, gpt, iso9660, pe,
     read_at::{ReadAt, Window},
     squashfs, xz, zstd as zstd_frame,
 };
@@ -113,8 +113,11 @@ pub(super) fn describe(name: &str, source: &dyn ReadAt) -> anyhow::Result<Option
         Kind::Fat => volume(&mut part, source),
         Kind::Squashfs => squash(&mut part, &Positions(source)),
         Kind::Cpio | Kind::Zstd | Kind::Xz => archives(&mut part, source),
-        // Partition tables come with disk images.
-        Kind::Gpt | Kind::Gzip => Ok(()),
+        Kind::Gpt => disk(&mut part, source),
+        Kind::Adv => adv::read(source)
+            .map(|contents| part.text = contents.dump())
+            .map_err(Into::into),
+        Kind::Gzip => Ok(()),
     };
     let place = if name.is_empty() { kind.name() } else { name };
     described.with_context(|| place.to_owned())?;
@@ -179,6 +182,18 @@ fn volume(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
         {
             inside(part, &entry.path, source, run.start, entry.len.into())?;
         }
+    }
+    Ok(())
+}
+
+/// The tables, and the partitions whose kind is known.
+fn disk(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
+    let contents = gpt::read(source, &gpt::Limits::default())?;
+    part.text = contents.dump();
+    for (number, entry) in &contents.partitions {
+        let range = contents.range(entry);
+        let name = format!("partition {number}, {}", entry.name());
+        inside(part, &name, source, range.start, range.end - range.start)?;
     }
     Ok(())
 }

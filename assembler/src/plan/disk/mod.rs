@@ -1,0 +1,113 @@
+//! Disk images: a partition table, and in its partitions a boot loader with what it boots (spec/disk.md 1 to 4).
+//!
+//! ```text
+//! systemd-boot   EFI        META  [STATE EPHEMERAL]      EFI: systemd-boot and the UKI
+//! ```
+//!
+//! What a disk becomes for transport, another format or compressed, is not its concern: this is the raw disk.
+
+mod esp;
+mod partitions;
+#[cfg(test)]
+mod tests;
+
+use bstr::BString;
+use formats::{
+    Layout, adv,
+    gpt::{self, Geometry, Guid},
+};
+
+use self::partitions::Part;
+use super::{Error, Uki};
+use crate::{store::Content, target::ImageOptions};
+
+/// What the disk's GUID is made from.
+const DISK_LABEL: &str = "talos-image-disk";
+
+/// What a disk holds.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// Bytes.
+    pub len: u64,
+    /// Bytes of a sector.
+    pub sector_len: u16,
+    /// Bytes of the BOOT partition, from which those of the ESP follow.
+    pub boot_size: u64,
+    /// Whether STATE and EPHEMERAL are there, empty; later versions make them on their first boot.
+    pub data_partitions: bool,
+    /// What boots.
+    pub boot: Boot,
+    /// META values, keys and texts; none leave the partition blank.
+    pub meta: Vec<(u8, BString)>,
+}
+
+/// What boots a disk.
+#[derive(Debug, Clone)]
+pub enum Boot {
+    /// systemd-boot, under UEFI.
+    SdBoot(SdBoot),
+}
+
+/// systemd-boot and what it boots.
+#[derive(Debug, Clone)]
+pub struct SdBoot {
+    /// systemd-boot.
+    pub boot_loader: Content,
+    /// Its name on the ESP: `BOOTX64.efi`, `BOOTAA64.efi`.
+    pub boot_loader_name: &'static str,
+    /// The UKI it boots.
+    pub uki: Uki,
+}
+
+/// Bytes of a sector of the disk that `image` describes.
+pub(crate) fn sector_len(image: &ImageOptions) -> Result<u16, Error> {
+    match image.sector_size {
+        0 | 512 => Ok(512),
+        4096 => Ok(4096),
+        other => Err(Error::SectorSize(other)),
+    }
+}
+
+impl Disk {
+    /// The raw disk.
+    pub fn layout(&self) -> Result<Layout, Error> {
+        let geometry = Geometry::new(self.len, self.sector_len.into(), 0)?;
+        let parts = self.parts();
+        let sizes: Vec<gpt::Size> = parts.iter().map(|part| self.size(*part)).collect();
+        let runs = geometry.place(&sizes)?;
+        let partitions = parts.into_iter().zip(runs).map(|(part, run)| {
+            let content = match part {
+                Part::Efi => self.esp(geometry.run_len(run))?,
+                Part::Meta => self.meta()?,
+                Part::State | Part::Ephemeral => Layout::new(),
+            };
+            Ok(gpt::Partition {
+                kind: part.kind(),
+                guid: Guid::of_label(part.name()),
+                attributes: part.attributes(),
+                name: part.name().to_owned(),
+                run,
+                content,
+            })
+        });
+        let disk = gpt::Disk {
+            geometry,
+            guid: Guid::of_label(DISK_LABEL),
+            boot_code: [0; gpt::BOOT_CODE_LEN],
+            partitions: partitions.collect::<Result<_, Error>>()?,
+        };
+        Ok(disk.layout()?)
+    }
+
+    fn meta(&self) -> Result<Layout, Error> {
+        if self.meta.is_empty() {
+            return Ok(Layout::new());
+        }
+        let values: Vec<(u8, &[u8])> = self
+            .meta
+            .iter()
+            .map(|(key, value)| (*key, value.as_slice()))
+            .collect();
+        Ok(adv::layout(&values)?)
+    }
+}
