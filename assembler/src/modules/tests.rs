@@ -102,7 +102,10 @@ fn what_is_no_release_is_refused() {
         (b"".to_vec(), "has no rootfs.sqsh"),
         (b"\xfd7zXZ and nothing".to_vec(), "initramfs of the release"),
         (b"nothing at all".to_vec(), "initramfs of the release"),
-        (archive("rootfs.sqsh", b"hsqs"), "rootfs.sqsh of the release"),
+        (
+            archive("rootfs.sqsh", b"hsqs"),
+            "rootfs.sqsh of the release",
+        ),
         (
             archive("rootfs.sqsh", &rootfs(&FILES[4..])),
             "invalid kernel modules path: /usr/lib/modules",
