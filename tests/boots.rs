@@ -151,7 +151,9 @@ impl Service {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn scratch() -> tempfile::TempDir {
@@ -361,7 +363,7 @@ impl<'a> Boot<'a> {
 
         self.check_modules(probe);
         let config = self.config.as_deref().unwrap_or_default();
-        assert_eq!(probe.values("CONFIG"), Vec::from_iter(config.lines()));
+        assert_eq!(probe.values("CONFIG"), config.lines().collect::<Vec<_>>());
     }
 }
 

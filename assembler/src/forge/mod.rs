@@ -26,7 +26,7 @@ use crate::{
     version::Version,
 };
 
-pub use self::artifact::{Artifact, Pinned};
+pub use self::artifact::Artifact;
 pub use self::error::Error;
 use self::{artifact::Key, lists::Repositories};
 
