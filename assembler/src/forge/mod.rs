@@ -11,6 +11,7 @@ mod extension;
 #[expect(dead_code, reason = "disk images and ISOs are about to use it")]
 mod grub;
 mod lists;
+mod modules;
 mod prepare;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -135,6 +136,7 @@ struct Inner {
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
     grubs: Flights<Digest, grub::Made, Error>,
+    modules: modules::Known,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -192,6 +194,7 @@ impl Forge {
             preparations: Flights::new(),
             derived: Flights::new(),
             grubs: Flights::new(),
+            modules: modules::Known::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
