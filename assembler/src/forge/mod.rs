@@ -8,6 +8,8 @@ mod artifact;
 mod disk;
 mod error;
 mod extension;
+#[expect(dead_code, reason = "disk images and ISOs are about to use it")]
+mod grub;
 mod lists;
 mod modules;
 mod prepare;
@@ -133,6 +135,7 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    grubs: Flights<Digest, grub::Made, Error>,
     modules: modules::Known,
 }
 
@@ -190,6 +193,7 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            grubs: Flights::new(),
             modules: modules::Known::new(),
         };
         Ok(Self {
