@@ -650,7 +650,11 @@ fn a_disk_with_grub_boots_on_arm64() {
 #[test]
 fn a_disk_boots_while_it_is_read_over_http() {
     let boot = Boot::new(&SERVICE, "disk-http", CURRENT, "amd64");
-    boot.run(Origin::Disk { dual: true }, [&boot.url("metal-amd64.raw")]);
+    let origin = Origin::Disk {
+        dual: true,
+        by: Loader::SdBoot,
+    };
+    boot.run(origin, [&boot.url("metal-amd64.raw")]);
 }
 
 #[test]
