@@ -30,16 +30,18 @@ impl Inner {
             Arch::Arm64 => "BOOTAA64.EFI",
         };
         let boot = match target.bootloader {
-            Bootloader::SdBoot => IsoBoot::SdBoot(self.sd_boot(key, schematic, files, name).await?),
+            Bootloader::SdBoot => {
+                IsoBoot::SdBoot(Box::new(self.sd_boot(key, schematic, files, name).await?))
+            }
             Bootloader::DualBoot => IsoBoot::Dual {
-                sd_boot: self.sd_boot(key, schematic, files, name).await?,
-                grub: self.grub_menu(key, schematic, files, &[BIOS]).await?,
+                sd_boot: Box::new(self.sd_boot(key, schematic, files, name).await?),
+                grub: Box::new(self.grub_menu(key, schematic, files, &[BIOS]).await?),
             },
             Bootloader::Grub => {
                 // Whatever the ISO's own architecture, as the reference has it: a GRUB that cannot boot its kernel says so.
                 let all = [BIOS, EFI_AMD64, EFI_ARM64];
                 IsoBoot::Grub {
-                    menu: self.grub_menu(key, schematic, files, &all).await?,
+                    menu: Box::new(self.grub_menu(key, schematic, files, &all).await?),
                     programs: vec![
                         (
                             "bootx64.efi",

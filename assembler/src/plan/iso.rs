@@ -53,18 +53,18 @@ pub struct Iso {
 #[derive(Debug, Clone)]
 pub enum IsoBoot {
     /// systemd-boot, under UEFI only.
-    SdBoot(SdBoot),
+    SdBoot(Box<SdBoot>),
     /// systemd-boot under UEFI, GRUB under a BIOS.
     Dual {
         /// The one.
-        sd_boot: SdBoot,
+        sd_boot: Box<SdBoot>,
         /// The other.
-        grub: GrubMenu,
+        grub: Box<GrubMenu>,
     },
     /// GRUB under both.
     Grub {
         /// What it boots, and how it is started by a BIOS.
-        menu: GrubMenu,
+        menu: Box<GrubMenu>,
         /// GRUB for UEFI, by its name on the ESP: for every machine there is.
         programs: Vec<(&'static str, Content)>,
     },
