@@ -94,6 +94,5 @@ fn images_for_uefi_on_arm64_are_those_of_grub_mkimage_byte_for_byte() {
         let theirs = fs::read(output).unwrap();
         let first = ours.iter().zip(&theirs).position(|(a, b)| a != b);
         assert_eq!((ours.len(), first), (theirs.len(), None), "{medium:?}");
-        assert_eq!(ours.len(), theirs.len());
     }
 }
