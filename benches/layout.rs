@@ -5,7 +5,7 @@ use std::hint::black_box;
 
 use assembler::{
     extension::{Metadata, Microcode},
-    plan::{self, Extension, Initramfs, Inputs, Iso, Squashfs, Uki},
+    plan::{self, Extension, Initramfs, Inputs, Iso, IsoBoot, SdBoot, Squashfs, Uki},
     store::{Content, Store},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -53,10 +53,13 @@ fn inputs(store: &Store, extensions: usize) -> Inputs {
         profiles: Vec::new(),
     };
     Inputs::Iso(Box::new(Iso {
-        uki,
-        boot_loader: blob("systemd-boot", 126_976),
-        boot_loader_name: "BOOTX64.EFI",
+        tag: uki.tag.clone(),
         labelled: true,
+        boot: IsoBoot::SdBoot(Box::new(SdBoot {
+            uki,
+            boot_loader: blob("systemd-boot", 126_976),
+            boot_loader_name: "BOOTX64.EFI",
+        })),
     }))
 }
 

@@ -170,7 +170,10 @@ enum Origin {
     /// A UKI, which never has META.
     Uki,
     /// An ISO, which must not boot over an installed system.
-    Iso,
+    Iso {
+        /// Whether it is GRUB that starts the kernel, which tells it where it lies.
+        grub: bool,
+    },
     /// A disk, which has META on a partition.
     Disk {
         /// Whether it has two boot loaders, which META tells.
@@ -304,10 +307,13 @@ impl<'a> Boot<'a> {
                     words.insert(0, "BOOT_IMAGE=/A/vmlinuz");
                 }
             }
-            Origin::Iso => {
+            Origin::Iso { grub } => {
                 let console = |word: &&str| word.starts_with("console=");
                 let after = words.iter().position(console).unwrap() + 1;
                 words.insert(after, "talos.halt_if_installed=1");
+                if grub {
+                    words.insert(0, "BOOT_IMAGE=/boot/vmlinuz");
+                }
             }
         }
         words.join(" ")
@@ -488,10 +494,32 @@ fn disk(
     assert_eq!(Probe::parse(&log).values("FW"), [started]);
 }
 
+/// An ISO whose kernel GRUB starts, as a CD and as a disk.
+fn grub_iso(
+    name: &'static str,
+    version: &'static str,
+    arch: &'static str,
+    more: &Value,
+    firmware: &[&str],
+) {
+    let boot = Boot::with(&SERVICE, name, version, arch, more, &[]);
+    let image = boot.download(&format!("metal-{arch}.iso"));
+    for medium in [&[][..], &["--disk"]] {
+        let mut arguments = vec![image.as_os_str(), "--arch".as_ref(), arch.as_ref()];
+        arguments.extend(
+            firmware
+                .iter()
+                .chain(medium)
+                .map(AsRef::<std::ffi::OsStr>::as_ref),
+        );
+        boot.run(Origin::Iso { grub: true }, arguments);
+    }
+}
+
 /// An artifact that UEFI starts.
 fn uefi(name: &'static str, arch: &'static str, suffix: &str, options: &[&str]) {
     let origin = if suffix == ".iso" {
-        Origin::Iso
+        Origin::Iso { grub: false }
     } else {
         Origin::Uki
     };
@@ -556,6 +584,32 @@ fn iso_boots_as_cd_on_amd64() {
 }
 
 #[test]
+fn iso_with_two_boot_loaders_boots_by_a_bios() {
+    let more = serde_json::json!({});
+    grub_iso("iso-bios", CURRENT, "amd64", &more, &["--bios"]);
+}
+
+#[test]
+fn iso_with_grub_boots_by_a_bios_and_by_uefi() {
+    let more = serde_json::json!({});
+    grub_iso("iso-1.9-bios", OLD, "amd64", &more, &["--bios"]);
+    grub_iso("iso-1.9-uefi", OLD, "amd64", &more, &[]);
+}
+
+#[test]
+fn iso_boots_the_boot_loader_that_the_schematic_chose() {
+    let grub = serde_json::json!({"bootloader": "grub"});
+    grub_iso("iso-grub-bios", CURRENT, "amd64", &grub, &["--bios"]);
+    grub_iso("iso-grub-uefi", CURRENT, "amd64", &grub, &[]);
+}
+
+#[test]
+fn iso_with_grub_boots_on_arm64() {
+    let more = serde_json::json!({});
+    grub_iso("iso-1.9-arm64", OLD, "arm64", &more, &[]);
+}
+
+#[test]
 fn iso_boots_as_cd_on_arm64() {
     uefi("iso-cd-arm64", "arm64", ".iso", &[]);
 }
@@ -589,7 +643,7 @@ fn firmware_boots_the_uki_over_http() {
 #[test]
 fn iso_boots_while_it_is_read_over_http() {
     let boot = Boot::new(&SERVICE, "iso-http", CURRENT, "amd64");
-    boot.run(Origin::Iso, [&boot.url("metal-amd64.iso")]);
+    boot.run(Origin::Iso { grub: false }, [&boot.url("metal-amd64.iso")]);
 }
 
 #[test]
@@ -666,5 +720,5 @@ fn iso_of_a_full_size_release_boots() {
     let service = Service::start(release.into());
     let boot = Boot::new(&service, "iso-full", CURRENT, "amd64");
     let image = boot.download("metal-amd64.iso");
-    boot.run(Origin::Iso, [image]);
+    boot.run(Origin::Iso { grub: false }, [image]);
 }

@@ -48,8 +48,9 @@ fn build(platform: &str) -> Option<PathBuf> {
     if build.join("moddep.lst").is_file() {
         return Some(build);
     }
+    // Debian has no package of it for other machines than arm64; assembler's test takes it from the stand-in release.
     assert!(
-        std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_none(),
+        std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_none() || platform == "arm64-efi",
         "{platform} of GRUB is not installed"
     );
     println!("skipped: {platform} of GRUB is not installed");
@@ -201,5 +202,29 @@ fn images_for_a_bios_are_those_of_grub_mkimage_but_for_the_compressor() {
         assert!(told(&ours) == told(&theirs), "{format}: heads differ");
         println!("{format}: {} bytes, theirs {}", ours.len(), theirs.len());
         assert!(ours.len() * 100 <= theirs.len() * 101, "{format}: larger");
+    }
+}
+
+/// Builds differ in how their code reads addresses: through a table, with code models that GRUB of Debian does not use.
+#[test]
+fn kernels_of_other_compilers_are_linked_as_grub_mkimage_links_them() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/grub");
+    for (name, format, machine) in [
+        ("kernel-x86_64", "x86_64-efi", Machine::X86_64),
+        ("kernel-arm64", "arm64-efi", Machine::Arm64),
+        ("kernel-arm64-slots", "arm64-efi", Machine::Arm64),
+    ] {
+        let build = tempfile::tempdir().unwrap();
+        fs::copy(corpus.join(name), build.path().join("kernel.img")).unwrap();
+        fs::write(build.path().join("moddep.lst"), "").unwrap();
+        let contents = (Some(CONFIG), "()/boot/grub");
+        let ours = make(build.path(), &[], contents, |contents| {
+            grub::efi(machine, Build { nx: false }, contents)
+        });
+        let Some(theirs) = theirs(build.path(), format, &[], contents) else {
+            return;
+        };
+        let first = ours.iter().zip(&theirs).position(|(a, b)| a != b);
+        assert_eq!((ours.len(), first), (theirs.len(), None), "{name}");
     }
 }

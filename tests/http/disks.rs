@@ -80,7 +80,7 @@ impl ReadAt for Source {
 }
 
 impl Source {
-    fn bytes(&self, range: Range<u64>) -> Vec<u8> {
+    pub(crate) fn bytes(&self, range: Range<u64>) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap()];
         self.read_at(range.start, &mut bytes).unwrap();
         bytes
@@ -106,14 +106,23 @@ impl Source {
 }
 
 async fn disk(server: &Running, version: &str, arch: &str, more: &str) -> (String, Source) {
+    made(server, version, &format!("metal-{arch}.raw"), more).await
+}
+
+/// An artifact of the schematic of the reports, which has `more`, and the schematic's ID.
+pub(crate) async fn made(
+    server: &Running,
+    version: &str,
+    path: &str,
+    more: &str,
+) -> (String, Source) {
     let document =
         format!("customization:\n  extraKernelArgs: [console=ttyS0, lab.golden=1]\n  {more}\n");
     let forge = &server.app.as_ref().unwrap().forge;
     let (id, ..) = forge.create_schematic(document.as_bytes()).await.unwrap();
     let id = id.to_string();
-    let path = format!("metal-{arch}.raw");
     let artifact = forge
-        .artifact(&id, version, &path, Need::Payload)
+        .artifact(&id, version, path, Need::Payload)
         .await
         .unwrap();
     (id, Source(artifact))

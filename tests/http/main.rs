@@ -8,6 +8,7 @@
 mod disks;
 mod documents;
 mod golden;
+mod isos;
 #[path = "../../formats/tests/judges/mod.rs"]
 mod judges;
 mod kernels;

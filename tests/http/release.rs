@@ -42,16 +42,13 @@ fn paths(id: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for version in VERSIONS {
         for arch in ["amd64", "arm64"] {
-            let mut names = vec![
+            let names = [
                 format!("kernel-{arch}"),
                 format!("cmdline-metal-{arch}"),
                 format!("initramfs-{arch}.xz"),
                 format!("metal-{arch}-uki.efi"),
+                format!("metal-{arch}.iso"),
             ];
-            // Older ones boot with GRUB.
-            if version != "v1.7.7" {
-                names.push(format!("metal-{arch}.iso"));
-            }
             paths.extend(
                 names
                     .iter()

@@ -93,7 +93,7 @@ impl Forge {
     ) -> Result<Artifact, Error> {
         let quirks = Quirks::of(&target.version);
         plan::check(&target, &quirks)?;
-        if let Some(feature) = plan::not_yet(&target, &quirks) {
+        if let Some(feature) = plan::not_yet(&target) {
             return Err(Error::NotYet(feature.to_owned()));
         }
         let images = self.inner.digests(&target).await?;

@@ -40,11 +40,14 @@ impl Inner {
     ) -> Result<Boot, Error> {
         let target = &key.target;
         Ok(match target.bootloader {
-            Bootloader::SdBoot => {
-                Boot::SdBoot(Box::new(self.sd_boot(key, schematic, files).await?))
-            }
+            Bootloader::SdBoot => Boot::SdBoot(Box::new(
+                self.sd_boot(key, schematic, files, loader_name(target.arch))
+                    .await?,
+            )),
             Bootloader::DualBoot => {
-                let sd_boot = self.sd_boot(key, schematic, files).await?;
+                let sd_boot = self
+                    .sd_boot(key, schematic, files, loader_name(target.arch))
+                    .await?;
                 let (kernel, initramfs) =
                     (sd_boot.uki.kernel.clone(), sd_boot.uki.initramfs.clone());
                 let grub = Grub {
@@ -62,15 +65,14 @@ impl Inner {
                     Arch::Arm64 => None,
                 };
                 let image = self.efi_grub(files, target.arch, Medium::Disk).await?;
-                let reset = if Quirks::of(&target.version).grub_reset {
-                    Reset::Offered
-                } else {
-                    Reset::Absent
-                };
                 Boot::Grub(Box::new(Grub {
                     bios,
                     efi: Some((loader_name(target.arch), image)),
-                    menu: disk_menu(&target.version.tag(), target.cmdline.as_ref(), reset),
+                    menu: disk_menu(
+                        &target.version.tag(),
+                        target.cmdline.as_ref(),
+                        Reset::of(&target.version),
+                    ),
                     kernel: files.get("vmlinuz").await?,
                     initramfs: self.initramfs(key, schematic, files).await?,
                 }))
@@ -79,15 +81,17 @@ impl Inner {
         })
     }
 
-    async fn sd_boot(
+    /// systemd-boot, by its name on the ESP.
+    pub(super) async fn sd_boot(
         &self,
         key: &Key,
         schematic: &Schematic,
         files: &Files<'_>,
+        name: &'static str,
     ) -> Result<SdBoot, Error> {
         Ok(SdBoot {
             boot_loader: files.get("systemd-boot.efi").await?,
-            boot_loader_name: loader_name(key.target.arch),
+            boot_loader_name: name,
             uki: self.uki(key, schematic, files).await?,
         })
     }

@@ -19,6 +19,15 @@ use crate::{
 
 use super::{Error, Inner, Need, prepare::Files};
 
+/// Where an imager has GRUB's builds, by platform.
+const BUILDS: &str = "usr/lib/grub";
+/// The platform of BIOSes.
+pub(super) const BIOS: &str = "i386-pc";
+/// The platform of UEFI on amd64.
+pub(super) const EFI_AMD64: &str = "x86_64-efi";
+/// The platform of UEFI on arm64.
+pub(super) const EFI_ARM64: &str = "arm64-efi";
+
 /// Raised whenever an image comes out differently from the same build.
 const RECIPE: &str = "1";
 
@@ -46,12 +55,13 @@ pub(super) struct Made {
 }
 
 impl Recipe {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Bios(_) => "usr/lib/grub/i386-pc",
-            Self::Efi(Machine::X86_64, _) => "usr/lib/grub/x86_64-efi",
-            Self::Efi(Machine::Arm64, _) => "usr/lib/grub/arm64-efi",
-        }
+    fn folder(self) -> String {
+        let platform = match self {
+            Self::Bios(_) => BIOS,
+            Self::Efi(Machine::X86_64, _) => EFI_AMD64,
+            Self::Efi(Machine::Arm64, _) => EFI_ARM64,
+        };
+        format!("{BUILDS}/{platform}")
     }
 
     fn medium(self) -> Medium {
@@ -132,20 +142,25 @@ impl Inner {
         })
     }
 
-    /// GRUB for a BIOS on an ISO.
-    pub(super) async fn iso_grub(&self, files: &Files<'_>) -> Result<IsoGrub, Error> {
-        let recipe = Recipe::Bios(Medium::Iso);
-        let made = self.grub(files, recipe).await?;
-        let build = files.imager.tree.below(recipe.folder());
+    /// GRUB for a BIOS on an ISO, with the rest of the builds for `platforms`.
+    pub(super) async fn iso_grub(
+        &self,
+        files: &Files<'_>,
+        platforms: &[&str],
+    ) -> Result<IsoGrub, Error> {
+        let made = self.grub(files, Recipe::Bios(Medium::Iso)).await?;
         let mut shipped = Vec::new();
-        for (name, entry) in &build.entries {
-            if let Node::File(content) = &entry.node
-                && SHIPPED.iter().any(|end| name.ends_with(end))
-            {
-                if files.need == Need::Payload {
-                    self.images.pin(&files.imager, content).await?;
+        for platform in platforms {
+            let build = files.imager.tree.below(&format!("{BUILDS}/{platform}"));
+            for (name, entry) in &build.entries {
+                if let Node::File(content) = &entry.node
+                    && SHIPPED.iter().any(|end| name.ends_with(end))
+                {
+                    if files.need == Need::Payload {
+                        self.images.pin(&files.imager, content).await?;
+                    }
+                    shipped.push((format!("{platform}/{name}"), content.clone()));
                 }
-                shipped.push((format!("i386-pc/{name}"), content.clone()));
             }
         }
         Ok(IsoGrub {
@@ -183,7 +198,7 @@ impl Inner {
     /// An image of the release's build, made when it is not there.
     async fn grub(&self, files: &Files<'_>, recipe: Recipe) -> Result<Made, Error> {
         let image = &files.imager;
-        let build = image.tree.below(recipe.folder());
+        let build = image.tree.below(&recipe.folder());
         let inputs = serde_json::to_string(&build).expect("a tree is plain data");
         let key = Digest::of(format!("{RECIPE} {recipe:?} {inputs}"));
         let known: Option<Made> = self.store.fact("grub", &key.hex());

@@ -8,8 +8,8 @@ mod artifact;
 mod disk;
 mod error;
 mod extension;
-#[expect(dead_code, reason = "disk images and ISOs are about to use it")]
 mod grub;
+mod iso;
 mod lists;
 mod modules;
 mod prepare;

@@ -93,15 +93,7 @@ impl Inner {
                 Inputs::Initramfs(Box::new(self.initramfs(key, schematic, &files).await?))
             }
             Kind::Uki => Inputs::Uki(Box::new(self.uki(key, schematic, &files).await?)),
-            Kind::Iso => Inputs::Iso(Box::new(plan::Iso {
-                uki: self.uki(key, schematic, &files).await?,
-                boot_loader: files.get("systemd-boot.efi").await?,
-                boot_loader_name: match target.arch {
-                    Arch::Amd64 => "BOOTX64.EFI",
-                    Arch::Arm64 => "BOOTAA64.EFI",
-                },
-                labelled: Quirks::of(&target.version).iso_label,
-            })),
+            Kind::Iso => Inputs::Iso(Box::new(self.iso(key, schematic, &files).await?)),
             Kind::Image => Inputs::Disk(Box::new(self.disk(key, schematic, &files).await?)),
             Kind::Cmdline | Kind::Installer => {
                 unreachable!(

@@ -8,7 +8,7 @@ use formats::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::store::Content;
+use crate::{quirks::Quirks, store::Content, version::Version};
 
 /// What every image holds, in the reference's order.
 pub const MODULES: [&str; 19] = [
@@ -149,6 +149,17 @@ pub enum Reset {
     Offered,
     /// It does not.
     Absent,
+}
+
+impl Reset {
+    /// What menus of a version offer, except of disks that systemd-boot boots too: those always do.
+    pub fn of(version: &Version) -> Self {
+        if Quirks::of(version).grub_reset {
+            Self::Offered
+        } else {
+            Self::Absent
+        }
+    }
 }
 
 struct Menu(Vec<u8>, &'static str);

@@ -24,7 +24,10 @@ use crate::{
 };
 
 pub(crate) use self::disk::sector_len;
-pub use self::disk::{Boot, Disk, Grub, SdBoot};
+pub use self::{
+    disk::{Boot, Disk, Grub, SdBoot},
+    iso::{GrubMenu, Iso, IsoBoot},
+};
 
 /// The date of everything inside images, seconds since 1970: 2019-06-01 21:34:52 UTC.
 pub const EPOCH: u32 = 1_559_424_892;
@@ -43,7 +46,7 @@ pub enum Inputs {
     Initramfs(Box<Initramfs>),
     /// A UKI.
     Uki(Box<Uki>),
-    /// An ISO that boots systemd-boot under UEFI.
+    /// An ISO.
     Iso(Box<Iso>),
     /// A disk image.
     Disk(Box<Disk>),
@@ -105,19 +108,6 @@ pub struct Uki {
     pub cmdline: BString,
     /// Further ways to boot, `main` first; none for versions without profiles.
     pub profiles: Vec<UkiProfile>,
-}
-
-/// What an ISO holds.
-#[derive(Debug, Clone)]
-pub struct Iso {
-    /// The UKI it boots.
-    pub uki: Uki,
-    /// systemd-boot.
-    pub boot_loader: Content,
-    /// Name of systemd-boot on the ESP: `BOOTX64.EFI`, `BOOTAA64.EFI`.
-    pub boot_loader_name: &'static str,
-    /// Whether the volume is labelled.
-    pub labelled: bool,
 }
 
 /// Inputs that cannot be laid out.
@@ -244,7 +234,7 @@ pub fn check(target: &Target, quirks: &Quirks) -> Result<(), Error> {
 }
 
 /// A feature that a target needs and that is not there yet, if any: answered before anything is fetched.
-pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
+pub fn not_yet(target: &Target) -> Option<&'static str> {
     use crate::target::Kind as Asset;
 
     if target.secure_boot {
@@ -254,9 +244,6 @@ pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
         return Some("single-board overlays");
     }
     match target.kind {
-        Asset::Iso if !quirks.sd_boot || target.bootloader == Bootloader::Grub => {
-            Some("ISOs that boot with GRUB")
-        }
         Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki | Asset::Iso => None,
         Asset::Image => {
             let format = target.image.as_ref().and_then(|image| image.disk_format);

@@ -1,18 +1,13 @@
 //! A disk as a layout: tables first, partitions in order, the tables' copies at the end.
 
-use std::iter;
-
 use zerocopy::{
-    FromZeros, IntoBytes,
+    IntoBytes,
     little_endian::{U16, U32, U64},
 };
 
 use super::{
     Error, Geometry, Guid, Run,
-    raw::{
-        ENTRIES_LEN, ENTRY_COUNT, ENTRY_LEN, Entry, HEADER_LEN, Header, NAME_UNITS, REVISION,
-        SIGNATURE,
-    },
+    raw::{ENTRY_COUNT, ENTRY_LEN, Entry, HEADER_LEN, Header, NAME_UNITS, REVISION, SIGNATURE},
 };
 use crate::{
     Layout,
@@ -62,9 +57,19 @@ impl Disk {
     /// The disk as extents, of exactly the length of its geometry.
     pub fn layout(&self) -> Result<Layout, Error> {
         let geometry = &self.geometry;
-        let entries = self.entries()?;
-        let header =
-            |lba, alternate, first_entry| self.header(lba, alternate, first_entry, &entries);
+        let table = Table {
+            guid: self.guid.to_disk(),
+            first_usable: geometry.first_usable,
+            last_usable: geometry.last_usable,
+            entry_count: ENTRY_COUNT,
+            entries: self.entries()?,
+        };
+        let header = |lba, alternate, first_entry| {
+            table
+                .header(lba, alternate, first_entry)
+                .as_bytes()
+                .to_vec()
+        };
 
         let mut layout = Layout::new();
         layout.section("protective MBR");
@@ -74,7 +79,7 @@ impl Disk {
         layout.bytes(header(HEADER_LBA, geometry.last, geometry.entries));
         layout.pad_to(geometry.offset(geometry.entries));
         layout.section("GPT entries");
-        layout.bytes(entries.clone());
+        layout.bytes(table.entries.clone());
         for partition in &self.partitions {
             layout.pad_to(geometry.offset(partition.run.first));
             layout.section(format!("partition {}", partition.name));
@@ -84,7 +89,7 @@ impl Disk {
         layout.section("free space");
         layout.pad_to(geometry.offset(geometry.backup_entries));
         layout.section("GPT entries, copy");
-        layout.bytes(entries.clone());
+        layout.bytes(table.entries.clone());
         layout.pad_to(geometry.offset(geometry.last));
         layout.section("GPT header, copy");
         layout.bytes(header(geometry.last, HEADER_LBA, geometry.backup_entries));
@@ -128,15 +133,30 @@ impl Disk {
         }
         Ok(entries)
     }
+}
 
-    /// A header's bytes, for the sector `lba`.
-    fn header(&self, lba: u64, alternate: u64, first_entry: u64, entries: &[u8]) -> Vec<u8> {
-        let geometry = &self.geometry;
+/// A table that may have another shape than those of disks.
+pub(crate) struct Table {
+    /// The disk's GUID, as it is stored.
+    pub(crate) guid: [u8; 16],
+    /// First sector that a partition may use.
+    pub(crate) first_usable: u64,
+    /// Last sector that a partition may use.
+    pub(crate) last_usable: u64,
+    /// Entries, used or not.
+    pub(crate) entry_count: u32,
+    /// The used entries; unused ones are zeros.
+    pub(crate) entries: Vec<u8>,
+}
+
+impl Table {
+    /// The header in the sector `lba`.
+    pub(crate) fn header(&self, lba: u64, alternate: u64, first_entry: u64) -> Header {
         let mut crc = crc32fast::Hasher::new();
-        crc.update(entries);
-        let unused = usize::try_from(ENTRIES_LEN).expect("16 KiB") - entries.len();
-        crc.update(&vec![0; unused]);
-        let mut header = Header {
+        crc.update(&self.entries);
+        let all = usize::try_from(self.entry_count * ENTRY_LEN).expect("some kilobytes");
+        crc.update(&vec![0; all - self.entries.len()]);
+        let header = Header {
             signature: SIGNATURE,
             revision: U32::new(REVISION),
             header_len: U32::new(HEADER_LEN),
@@ -144,16 +164,18 @@ impl Disk {
             reserved: U32::ZERO,
             lba: U64::new(lba),
             alternate_lba: U64::new(alternate),
-            first_usable: U64::new(geometry.first_usable),
-            last_usable: U64::new(geometry.last_usable),
-            disk_guid: self.guid.to_disk(),
+            first_usable: U64::new(self.first_usable),
+            last_usable: U64::new(self.last_usable),
+            disk_guid: self.guid,
             entries_lba: U64::new(first_entry),
-            entry_count: U32::new(ENTRY_COUNT),
+            entry_count: U32::new(self.entry_count),
             entry_len: U32::new(ENTRY_LEN),
             entries_crc: U32::new(crc.finalize()),
         };
-        header.crc = U32::new(header.checksum());
-        header.as_bytes().to_vec()
+        Header {
+            crc: U32::new(header.checksum()),
+            ..header
+        }
     }
 }
 
@@ -162,18 +184,22 @@ impl Partition {
         if self.name.encode_utf16().count() > NAME_UNITS {
             return Err(Error::Name(self.name.clone()));
         }
-        let mut entry = Entry::new_zeroed();
-        let units = self.name.encode_utf16().chain(iter::repeat(0));
-        for (unit, value) in entry.name.iter_mut().zip(units) {
-            *unit = U16::new(value);
-        }
         Ok(Entry {
             kind: self.kind.to_disk(),
             guid: self.guid.to_disk(),
             first: U64::new(self.run.first),
             last: U64::new(self.run.last),
             attributes: U64::new(self.attributes),
-            ..entry
+            name: label(&self.name),
         })
     }
+}
+
+/// A name, cut where the field ends.
+pub(crate) fn label(name: &str) -> [U16; NAME_UNITS] {
+    let mut field = [U16::ZERO; NAME_UNITS];
+    for (unit, value) in field.iter_mut().zip(name.encode_utf16()) {
+        *unit = U16::new(value);
+    }
+    field
 }

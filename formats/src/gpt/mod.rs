@@ -55,11 +55,17 @@ pub use self::{
     raw::{Entry, Header},
     read::{Contents, Limits, ReadError, fuzz, read},
 };
+pub(crate) use self::{
+    layout::{Table, label},
+    raw::ENTRY_LEN,
+};
 
 /// An EFI system partition.
 pub const EFI_SYSTEM: Guid = Guid::from_u128(0xc12a7328_f81f_11d2_ba4b_00a0c93ec93b);
 /// Where GRUB's core image lies for BIOSes.
 pub const BIOS_BOOT: Guid = Guid::from_u128(0x21686148_6449_6e6f_744e_656564454649);
+/// What ISOs call their own partition.
+pub const BASIC_DATA: Guid = Guid::from_u128(0xebd0a0a2_b9e5_4433_87c0_68b6b72699c7);
 /// A Linux file system.
 pub const LINUX_FILE_SYSTEM: Guid = Guid::from_u128(0x0fc63daf_8483_4772_8e79_3d69d8477de4);
 

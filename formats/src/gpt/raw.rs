@@ -14,7 +14,7 @@ pub(super) const HEADER_LEN: u32 = 92;
 /// Entries of a table.
 pub(super) const ENTRY_COUNT: u32 = 128;
 /// Bytes of an entry.
-pub(super) const ENTRY_LEN: u32 = 128;
+pub(crate) const ENTRY_LEN: u32 = 128;
 /// Bytes of all entries.
 pub(super) const ENTRIES_LEN: u64 = ENTRY_COUNT as u64 * ENTRY_LEN as u64;
 /// UTF-16 units of a name.

@@ -52,11 +52,7 @@ impl Linked {
                 slots.push(key);
             }
         }
-        let table_start = if slots.is_empty() {
-            plan.bss_end
-        } else {
-            plan.bss_end.next_multiple_of(8)
-        };
+        let table_start = plan.bss_end.next_multiple_of(PAGE);
         let end = (table_start + 8 * slots.len() as u64).next_multiple_of(PAGE);
         let mut memory = vec![0; usize::try_from(end - PAGE).expect("at most MAX_LEN")];
         for (section, address) in elf.sections.iter().zip(&plan.addresses) {

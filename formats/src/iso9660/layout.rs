@@ -5,27 +5,16 @@ use zerocopy::{FromZeros, IntoBytes, big_endian, little_endian::U32};
 use super::{
     Catalog, Directory, Error, MAX_LONG_ID, MAX_VOLUME_ID, Plan,
     directory::{self, Order, View},
-    plan::{self, CYLINDER, Set},
+    partitions,
+    plan::{self, Set},
     planned::{Content, Tree},
     raw::{
         BLOCK, BootRecord, Both16, Both32, EL_TORITO, LongDate, PrimaryVolumeDescriptor,
         STANDARD_ID, ShortDate, kind,
     },
 };
-use crate::{
-    Layout,
-    civil::Civil,
-    mbr::{Geometry, Mbr, Partition},
-};
+use crate::{Layout, civil::Civil, gpt};
 
-/// 512-byte sectors of a block.
-const SECTORS: u32 = 4;
-/// The geometry whose cylinders are [`CYLINDER`] bytes.
-const GEOMETRY: Geometry = Geometry {
-    heads: 64,
-    sectors: 32,
-};
-const _: () = assert!(GEOMETRY.heads as u64 * GEOMETRY.sectors as u64 * 512 == CYLINDER);
 /// Partitions beside the ISO that an MBR holds.
 const MAX_APPENDED: usize = 3;
 /// Version of all descriptors.
@@ -55,7 +44,7 @@ pub struct Image {
 }
 
 /// The first 16 blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SystemArea {
     /// Zeros: only a CD.
     Empty,
@@ -64,12 +53,17 @@ pub enum SystemArea {
         /// Type of partition 1.
         iso_kind: u8,
     },
+    /// A GUID partition table of the same partitions, with a protective MBR that a BIOS can start.
+    Gpt {
+        /// What it starts: see [`Plan::file`] for where the rest of that lies.
+        boot_code: Box<[u8; gpt::BOOT_CODE_LEN]>,
+    },
 }
 
 /// A partition behind the ISO.
 #[derive(Debug, Clone)]
 pub struct Appended {
-    /// Type in the MBR.
+    /// Type in the MBR; in a GUID partition table all are EFI system partitions.
     pub kind: u8,
     /// Its bytes, filled up to whole MiB.
     pub content: Layout,
@@ -95,7 +89,7 @@ impl Image {
 
         let mut layout = Layout::new();
         layout.section("ISO system area");
-        self.push_system_area(&mut layout, &plan);
+        partitions::push(self, &plan, &mut layout);
         for (index, set) in plan.sets.iter().enumerate() {
             self.push_descriptors(&mut layout, &plan, &tree, (index, set), date)?;
         }
@@ -126,7 +120,8 @@ impl Image {
             layout.append(&partition.content);
         }
         layout.section("padding");
-        push_block(&mut layout, plan.end);
+        push_block(&mut layout, plan.padding_end);
+        partitions::push_copy(self, &plan, &mut layout);
         Ok(layout)
     }
 
@@ -152,19 +147,6 @@ impl Image {
             });
         }
         Ok(())
-    }
-
-    fn push_system_area(&self, layout: &mut Layout, plan: &Plan) {
-        let SystemArea::Mbr { iso_kind } = self.system_area else {
-            return;
-        };
-        // The ISO starts where its second set has block 0.
-        let start = self.partition_offset;
-        let mut partitions = vec![partition(iso_kind, start, plan.iso_end - start)];
-        for (appended, (block, blocks)) in self.appended.iter().zip(&plan.appended) {
-            partitions.push(partition(appended.kind, *block, *blocks));
-        }
-        layout.bytes(Mbr::new(&partitions).as_bytes().to_vec());
     }
 
     fn push_descriptors(
@@ -271,10 +253,6 @@ fn push_directories(
 /// Fills up to the planned place of what comes next.
 fn push_block(layout: &mut Layout, block: u32) {
     layout.pad_to(u64::from(block) * BLOCK);
-}
-
-fn partition(kind: u8, block: u32, blocks: u32) -> Partition {
-    Partition::new(kind, block * SECTORS, blocks * SECTORS, GEOMETRY)
 }
 
 /// `text`, padded; its length is checked.

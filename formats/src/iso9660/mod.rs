@@ -1,13 +1,13 @@
 //! ISO 9660 images with Rock Ridge names that firmware boots: from a CD through El Torito, from a disk through an MBR.
 //!
 //! ```text
-//! block 0   system area: MBR with the ISO itself as partition 1 and what is appended behind it
+//! block 0   system area: MBR, or GPT behind one that a BIOS can start, with the ISO itself as partition 1
 //!       16  primary volume descriptor, boot record, terminator
 //!       32  descriptors of the second set (partition offset 16), so that partition 1 can be mounted as well
 //!           directories and path tables, of the first set and of the second
 //!           an empty block, the boot catalogue, files in the order of the tree
 //!  at 1 MiB appended partitions, each a whole number of MiB
-//!           150 blocks of zeros
+//!           150 blocks of zeros, the copy of the GPT
 //! ```
 //!
 //! - All addresses are known before the first byte: see [`Plan`].
@@ -22,6 +22,7 @@ mod directory;
 mod dump;
 mod layout;
 mod names;
+mod partitions;
 mod plan;
 mod planned;
 mod raw;

@@ -4,6 +4,7 @@ use super::{
     BootImage, Catalog, Error, Image, SystemArea,
     catalog::Place,
     directory::{self, Order, View},
+    partitions,
     planned::{Content, Tree},
     raw::{BLOCK, BLOCK_LEN, FIRST_DESCRIPTOR, ShortDate},
 };
@@ -29,6 +30,8 @@ pub struct Plan {
     pub appended: Vec<(u32, u32)>,
     /// First block after the ISO proper: that of the first appended partition.
     pub iso_end: u32,
+    /// First block behind the padding, where the copy of a GUID partition table begins.
+    pub padding_end: u32,
     /// Blocks of the image: the volume space size, which covers appended partitions.
     pub end: u32,
 }
@@ -111,7 +114,7 @@ impl Plan {
                 };
             }
         }
-        if matches!(image.system_area, SystemArea::Mbr { .. }) || !image.appended.is_empty() {
+        if image.system_area != SystemArea::Empty || !image.appended.is_empty() {
             cursor.align(CYLINDER);
         }
         let iso_end = cursor.block();
@@ -122,6 +125,10 @@ impl Plan {
             appended.push((start, cursor.block() - start));
         }
         cursor.0 += PADDING_BLOCKS;
+        let padding_end = cursor.block();
+        if matches!(image.system_area, SystemArea::Gpt { .. }) {
+            cursor.0 += partitions::COPY_BLOCKS;
+        }
         // Partitions are counted in 512-byte sectors of 32 bits.
         if cursor.0 * (BLOCK / 512) > u64::from(u32::MAX) {
             return Err(Error::TooLarge { blocks: cursor.0 });
@@ -137,8 +144,15 @@ impl Plan {
                 .collect(),
             appended,
             iso_end,
+            padding_end,
             end: cursor.block(),
         })
+    }
+
+    /// The first block of the file at `path`.
+    pub fn file(&self, path: &str) -> Option<u32> {
+        let file = self.files.iter().find(|(name, _)| name == path);
+        file.map(|(_, block)| *block)
     }
 
     /// Where the boot images of `catalog` are.

@@ -12,8 +12,6 @@ pub(super) const MAX_LEVELS: usize = 8;
 const MAX_NAME: usize = 255;
 /// Bytes of what a symbolic link says: its entries fit into one block.
 const MAX_TARGET: usize = 1024;
-/// Of directories that a path implies.
-const DIRECTORY_MODE: u16 = 0o755;
 
 /// Entries by name.
 #[derive(Debug, Clone)]
@@ -52,7 +50,8 @@ impl Directory {
         }
     }
 
-    /// Adds a file, a link or a directory at `path`, names separated by `/`; directories on the way are made, with mode 0755.
+    /// Adds a file, a link or a directory at `path`, names separated by `/`; directories on the way are made, with the mode of the
+    /// one they are in.
     pub fn insert(&mut self, path: &str, node: Node) -> Result<(), Error> {
         if let Node::Symlink(target) = &node
             && !(1..=MAX_TARGET).contains(&target.len())
@@ -73,8 +72,9 @@ impl Directory {
             let here = &path[..end];
             end += 1;
             check(here, step)?;
+            let mode = directory.mode;
             let next = directory.entries.entry(step.to_owned());
-            match next.or_insert_with(|| Node::Directory(Self::new(DIRECTORY_MODE))) {
+            match next.or_insert_with(|| Node::Directory(Self::new(mode))) {
                 Node::Directory(next) => directory = next,
                 Node::File(_) | Node::Symlink(_) => {
                     return Err(Error::NotADirectory {
@@ -91,6 +91,22 @@ impl Directory {
         }
         directory.entries.insert(name.to_owned(), node);
         Ok(())
+    }
+
+    /// The file at `path`, if there is one: contents that depend on where they lie are put in once that is known.
+    pub fn file_mut(&mut self, path: &str) -> Option<&mut File> {
+        let mut directory = self;
+        let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+        for step in parents.split('/').filter(|step| !step.is_empty()) {
+            let Node::Directory(next) = directory.entries.get_mut(step)? else {
+                return None;
+            };
+            directory = next;
+        }
+        match directory.entries.get_mut(name)? {
+            Node::File(file) => Some(file),
+            Node::Directory(_) | Node::Symlink(_) => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use anyhow::Context as _;
 use formats::{
-    adv, cpio, fat, gpt, iso9660, pe,
+    adv, cpio, fat, gpt, grub, iso9660, pe,
     read_at::{ReadAt, Window},
     squashfs, xfs, xz, zstd as zstd_frame,
 };
@@ -17,6 +17,12 @@ const MAX_NESTED: u64 = 1 << 30;
 
 /// Longest section of a PE image that is shown as text.
 const MAX_TEXT: u64 = 16 << 10;
+
+/// Longest image of GRUB that is taken apart.
+const MAX_GRUB: u64 = 16 << 20;
+
+/// The section of GRUB's modules.
+const GRUB_MODULES: &str = "mods";
 
 /// Sections of a UKI that are text.
 const TEXTS: [&str; 6] = [
@@ -137,10 +143,27 @@ fn inside(
     Ok(())
 }
 
+/// An image of GRUB, if there is one at `start`.
+fn boot_loader(
+    part: &mut Part,
+    name: &str,
+    source: &dyn ReadAt,
+    (start, len): (u64, u64),
+) -> anyhow::Result<()> {
+    let bytes = head(source, start, usize::try_from(len.min(MAX_GRUB))?)?;
+    if let Ok(text) = grub::dump(&bytes) {
+        part.parts.push(Part::new(name, "GRUB image", len, text));
+    }
+    Ok(())
+}
+
 fn uki(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     let head_bytes = head(source, 0, pe::HEAD_LEN)?;
     part.text = pe::dump(&head_bytes, source.len())?;
     let image = pe::Image::parse(&head_bytes, source.len())?;
+    if image.section(GRUB_MODULES).is_some() {
+        boot_loader(part, GRUB_MODULES, source, (0, source.len()))?;
+    }
     for section in &image.sections {
         let name = section.name().escape_ascii().to_string();
         let (start, len) = (
@@ -161,6 +184,7 @@ fn uki(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
 fn iso(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     const BLOCK: u64 = 2048;
     const UEFI: u8 = 0xef;
+    const BIOS: u8 = 0;
     let contents = iso9660::read(source, &iso9660::Limits::default())?;
     part.text = contents.dump();
     for entry in contents
@@ -170,6 +194,24 @@ fn iso(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     {
         let start = u64::from(entry.block) * BLOCK;
         inside(part, "EFI system partition", source, start, u64::MAX)?;
+    }
+    if let Ok(table) = gpt::read(source, &gpt::Limits::default()) {
+        part.text += &table.dump();
+    }
+    for entry in contents
+        .catalog
+        .iter()
+        .filter(|entry| entry.platform == BIOS)
+    {
+        let start = u64::from(entry.block) * BLOCK;
+        let file = contents.volumes.iter().flat_map(|volume| &volume.entries);
+        let file = file.into_iter().find(|file| {
+            let [run] = &file.runs[..] else { return false };
+            run.start == start
+        });
+        if let Some(file) = file {
+            boot_loader(part, &file.path, source, (start, file.len))?;
+        }
     }
     Ok(())
 }
@@ -209,7 +251,11 @@ fn disk(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     for (number, entry) in &contents.partitions {
         let range = contents.range(entry);
         let name = format!("partition {number}, {}", entry.name());
-        inside(part, &name, source, range.start, range.end - range.start)?;
+        let len = range.end - range.start;
+        inside(part, &name, source, range.start, len)?;
+        if entry.kind == gpt::BIOS_BOOT.to_disk() {
+            boot_loader(part, &name, source, (range.start, len))?;
+        }
     }
     Ok(())
 }
