@@ -178,7 +178,16 @@ enum Origin {
     Disk {
         /// Whether it has two boot loaders, which META tells.
         dual: bool,
+        /// What started it, as it says itself: GRUB puts a word before the command line.
+        by: Loader,
     },
+}
+
+/// The boot loader of a disk.
+#[derive(Clone, Copy, PartialEq)]
+enum Loader {
+    SdBoot,
+    Grub,
 }
 
 /// A schematic of its own for one boot, and what the machine must say because of it.
@@ -294,6 +303,9 @@ impl<'a> Boot<'a> {
             Origin::Asked => {}
             Origin::Uki | Origin::Disk { .. } => {
                 words.retain(|word| !word.starts_with("talos.environment="));
+                if matches!(origin, Origin::Disk { by, .. } if by == Loader::Grub) {
+                    words.insert(0, "BOOT_IMAGE=/A/vmlinuz");
+                }
             }
             Origin::Iso { grub } => {
                 let console = |word: &&str| word.starts_with("console=");
@@ -326,12 +338,12 @@ impl<'a> Boot<'a> {
         self.directory.path().join(artifact)
     }
 
-    /// Boots with `hack/boot ARGUMENTS` and checks every line that the schematic decides.
+    /// Boots with `hack/boot ARGUMENTS` and checks every line that the schematic decides; answers all lines.
     fn run<A: AsRef<std::ffi::OsStr>>(
         &self,
         origin: Origin,
         arguments: impl IntoIterator<Item = A>,
-    ) {
+    ) -> String {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", self.name));
         let begin = Instant::now();
         let status = Command::new(BOOT)
@@ -345,13 +357,14 @@ impl<'a> Boot<'a> {
         let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
         self.check(origin, &Probe::parse(&text));
         eprintln!("boots::{}: PROBE-OK after {seconds:.1} s", self.name);
+        text
     }
 
     fn check(&self, origin: Origin, probe: &Probe) {
         assert_eq!(probe.values("CMDLINE"), [self.expected(origin)]);
         assert_eq!(probe.values("SCHEMATIC"), [self.id.as_str()]);
         let mut meta = Vec::from_iter((origin != Origin::Uki).then(|| format!("0xa {META}")));
-        if origin == (Origin::Disk { dual: true }) {
+        if matches!(origin, Origin::Disk { dual: true, .. }) {
             meta.push("0x11 dual-boot".to_owned());
         }
         assert_eq!(probe.values("META"), meta);
@@ -463,14 +476,22 @@ fn disk(
 ) {
     let boot = Boot::with(&SERVICE, name, version, arch, more, &[]);
     let image = boot.build(&format!("metal-{arch}.raw"));
-    // The default where a version knows systemd-boot and the machine has a BIOS.
-    let chosen = more.get("bootloader").is_some();
-    let dual = !chosen && arch == "amd64" && version != OLD;
+    // Two where a version knows systemd-boot, the machine has a BIOS, and nobody chose.
+    let chosen = more.get("bootloader").and_then(Value::as_str);
+    let dual = chosen.is_none() && arch == "amd64" && version != OLD;
+    let by_bios = firmware.contains(&"--bios");
+    let by = if by_bios || version == OLD || chosen == Some("grub") {
+        Loader::Grub
+    } else {
+        Loader::SdBoot
+    };
     let options = firmware.iter().map(AsRef::as_ref);
-    boot.run(
-        Origin::Disk { dual },
+    let log = boot.run(
+        Origin::Disk { dual, by },
         [image.as_os_str()].into_iter().chain(options),
     );
+    let started = if by_bios { "bios" } else { "efi" };
+    assert_eq!(Probe::parse(&log).values("FW"), [started]);
 }
 
 /// An ISO whose kernel GRUB starts, as a CD and as a disk.
@@ -683,7 +704,11 @@ fn a_disk_with_grub_boots_on_arm64() {
 #[test]
 fn a_disk_boots_while_it_is_read_over_http() {
     let boot = Boot::new(&SERVICE, "disk-http", CURRENT, "amd64");
-    boot.run(Origin::Disk { dual: true }, [&boot.url("metal-amd64.raw")]);
+    let origin = Origin::Disk {
+        dual: true,
+        by: Loader::SdBoot,
+    };
+    boot.run(origin, [&boot.url("metal-amd64.raw")]);
 }
 
 #[test]

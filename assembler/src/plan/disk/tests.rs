@@ -11,7 +11,10 @@ use super::*;
 use crate::plan::{Initramfs, grub::DiskGrub};
 
 const MIB: u64 = 1 << 20;
-const STUB: &[u8] = include_bytes!("../../../../testdata/linuxx64.efi.stub");
+const STUB: &[u8] = include_bytes!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../testdata/linuxx64.efi.stub"
+));
 
 /// A blob of which only the length counts.
 fn content(name: &str, len: u64) -> Content {
