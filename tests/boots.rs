@@ -27,11 +27,16 @@ const RELEASE: &str = "TALOS_FORGE_TEST_RELEASE";
 const RELEASE_FULL: &str = "TALOS_FORGE_TEST_RELEASE_FULL";
 /// Its machines also get an embedded configuration, which needs 1.12.
 const CURRENT: &str = "v1.14.0";
+/// The last version before systemd-boot.
+const OLD: &str = "v1.9.5";
 const EXTENSIONS: [&str; 3] = [
     "siderolabs/hello-world-service",
     "siderolabs/iscsi-tools",
     "siderolabs/util-linux-tools",
 ];
+/// Extensions with kernel modules: plain ones, some packed with xz, some packed with zstd and below `extras`. Each has the
+/// module of its own name, which needs others.
+const MODULES: [&str; 3] = ["btrfs", "nfsd", "drbd"];
 /// Files of each extension that a machine hashes; the kernel's command line has 2048 bytes.
 const FILES_EACH: usize = 3;
 const META: &str = "a value with = and a comma, of course";
@@ -166,6 +171,11 @@ enum Origin {
     Uki,
     /// An ISO, which must not boot over an installed system.
     Iso,
+    /// A disk, which has META on a partition.
+    Disk {
+        /// Whether it has two boot loaders, which META tells.
+        dual: bool,
+    },
 }
 
 /// A schematic of its own for one boot, and what the machine must say because of it.
@@ -179,6 +189,7 @@ struct Boot<'a> {
     id: String,
     files: BTreeMap<String, String>,
     config: Option<String>,
+    modules: &'static [&'static str],
 }
 
 impl<'a> Boot<'a> {
@@ -187,6 +198,18 @@ impl<'a> Boot<'a> {
         name: &'static str,
         version: &'static str,
         arch: &'static str,
+    ) -> Self {
+        Self::with(service, name, version, arch, &serde_json::json!({}), &[])
+    }
+
+    /// With more in its schematic's customization, and with the extensions of these `modules`, which the machine loads.
+    fn with(
+        service: &'a Service,
+        name: &'static str,
+        version: &'static str,
+        arch: &'static str,
+        more: &Value,
+        modules: &'static [&'static str],
     ) -> Self {
         let mut files = BTreeMap::new();
         for extension in EXTENSIONS {
@@ -205,17 +228,23 @@ impl<'a> Boot<'a> {
         let nonce = directory.path().file_name().unwrap().display().to_string();
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
         let console = if arch == "arm64" { "ttyAMA0" } else { "ttyS0" };
+        let mut extensions = EXTENSIONS.map(str::to_owned).to_vec();
+        extensions.extend(modules.iter().map(|name| format!("siderolabs/{name}")));
         let mut schematic = serde_json::json!({"customization": {
             "extraKernelArgs": [
                 format!("console={console}"),
                 format!("probe.nonce={nonce}"),
                 format!("probe.file={}", paths.join(",")),
+                format!("probe.module={}", modules.join(",")),
             ],
             "meta": [{"key": 10, "value": META}],
-            "systemExtensions": {"officialExtensions": EXTENSIONS},
+            "systemExtensions": {"officialExtensions": extensions},
         }});
         if let Some(config) = &config {
             schematic["customization"]["embeddedMachineConfiguration"] = config.as_str().into();
+        }
+        for (key, value) in more.as_object().unwrap() {
+            schematic["customization"][key] = value.clone();
         }
         let answer = service.ask(Method::POST, "schematics", schematic.to_string());
         let answer: Value = serde_json::from_slice(&answer).unwrap();
@@ -230,6 +259,7 @@ impl<'a> Boot<'a> {
             id,
             files,
             config,
+            modules,
         }
     }
 
@@ -259,7 +289,9 @@ impl<'a> Boot<'a> {
         let mut words: Vec<&str> = line.split(' ').collect();
         match origin {
             Origin::Asked => {}
-            Origin::Uki => words.retain(|word| !word.starts_with("talos.environment=")),
+            Origin::Uki | Origin::Disk { .. } => {
+                words.retain(|word| !word.starts_with("talos.environment="));
+            }
             Origin::Iso => {
                 let console = |word: &&str| word.starts_with("console=");
                 let after = words.iter().position(console).unwrap() + 1;
@@ -312,13 +344,20 @@ impl<'a> Boot<'a> {
     fn check(&self, origin: Origin, probe: &Probe) {
         assert_eq!(probe.values("CMDLINE"), [self.expected(origin)]);
         assert_eq!(probe.values("SCHEMATIC"), [self.id.as_str()]);
-        let meta = (origin != Origin::Uki).then(|| format!("0xa {META}"));
-        assert_eq!(probe.values("META"), Vec::from_iter(meta));
+        let mut meta = Vec::from_iter((origin != Origin::Uki).then(|| format!("0xa {META}")));
+        if origin == (Origin::Disk { dual: true }) {
+            meta.push("0x11 dual-boot".to_owned());
+        }
+        assert_eq!(probe.values("META"), meta);
 
         // each extension's image, the embedded configuration's where there is one, the schematic's
-        let count = EXTENSIONS.len() + usize::from(self.config.is_some()) + 1;
+        let named = EXTENSIONS.len() + self.modules.len();
+        let count = named + usize::from(self.config.is_some()) + 1;
         let mut layers = vec!["rootfs.sqsh".to_owned()];
         layers.extend((0..count).map(|index| format!("{index}.sqsh")));
+        if !self.modules.is_empty() {
+            layers.push("modules.dep.sqsh".to_owned());
+        }
         let mounted: Vec<Vec<&str>> = probe
             .values("LAYER")
             .iter()
@@ -338,8 +377,34 @@ impl<'a> Boot<'a> {
             .collect();
         assert_eq!(files, self.files);
 
+        self.check_modules(probe);
         let config = self.config.as_deref().unwrap_or_default();
         assert_eq!(probe.values("CONFIG"), config.lines().collect::<Vec<_>>());
+    }
+}
+
+impl Boot<'_> {
+    /// Each module was loaded by its name alone, through an index in which it has what it needs.
+    fn check_modules(&self, probe: &Probe) {
+        let loaded: Vec<String> = self
+            .modules
+            .iter()
+            .map(|name| format!("{name} loaded"))
+            .collect();
+        assert_eq!(probe.values("MODULE"), loaded);
+        let index = probe.values("MODDEP");
+        for name in self.modules {
+            let line = index
+                .iter()
+                .find(|line| line.contains(&format!("/{name}.ko")));
+            let line = line.unwrap_or_else(|| panic!("{name} is not in {index:?}"));
+            let (_, needs) = line.split_once(": ").unwrap();
+            assert!(!needs.is_empty(), "{line}");
+        }
+        if !self.modules.is_empty() {
+            let base = index.iter().any(|line| line.contains("/mlxfw.ko:"));
+            assert!(base, "the release's own modules are not in {index:?}");
+        }
     }
 }
 
@@ -362,7 +427,11 @@ impl<'a> Probe<'a> {
 
 /// Kernel and initramfs, started by QEMU itself.
 fn direct(name: &'static str, version: &'static str, arch: &'static str) {
-    let boot = Boot::new(&SERVICE, name, version, arch);
+    start(&Boot::new(&SERVICE, name, version, arch));
+}
+
+fn start(boot: &Boot<'_>) {
+    let arch = boot.arch;
     let kernel = boot.download(&format!("kernel-{arch}"));
     let initramfs = boot.download(&format!("initramfs-{arch}.xz"));
     boot.run(
@@ -375,6 +444,26 @@ fn direct(name: &'static str, version: &'static str, arch: &'static str) {
             "--append".as_ref(),
             boot.command_line().as_ref(),
         ],
+    );
+}
+
+/// A raw disk, as `build` writes it: with holes, which nobody need download.
+fn disk(
+    name: &'static str,
+    version: &'static str,
+    arch: &'static str,
+    more: &Value,
+    firmware: &[&str],
+) {
+    let boot = Boot::with(&SERVICE, name, version, arch, more, &[]);
+    let image = boot.build(&format!("metal-{arch}.raw"));
+    // The default where a version knows systemd-boot and the machine has a BIOS.
+    let chosen = more.get("bootloader").is_some();
+    let dual = !chosen && arch == "amd64" && version != OLD;
+    let options = firmware.iter().map(AsRef::as_ref);
+    boot.run(
+        Origin::Disk { dual },
+        [image.as_os_str()].into_iter().chain(options),
     );
 }
 
@@ -414,7 +503,20 @@ fn the_oldest_version_boots() {
 
 #[test]
 fn the_last_version_with_modules_outside_usr_boots() {
-    direct("direct-1.9", "v1.9.5", "amd64");
+    direct("direct-1.9", OLD, "amd64");
+}
+
+#[test]
+fn modules_of_extensions_are_loaded_through_their_common_index() {
+    for (name, version, arch) in [
+        ("modules-amd64", CURRENT, "amd64"),
+        ("modules-arm64", CURRENT, "arm64"),
+        ("modules-1.9", "v1.9.5", "amd64"),
+        ("modules-1.7", "v1.7.7", "amd64"),
+    ] {
+        let plain = serde_json::json!({});
+        start(&Boot::with(&SERVICE, name, version, arch, &plain, &MODULES));
+    }
 }
 
 #[test]
@@ -474,6 +576,60 @@ fn what_build_wrote_boots() {
     let boot = Boot::new(&SERVICE, "build-uki", CURRENT, "amd64");
     let image = boot.build("metal-amd64-uki.efi");
     boot.run(Origin::Uki, [image]);
+}
+
+#[test]
+fn a_disk_with_grub_boots_by_a_bios_and_by_uefi() {
+    let more = serde_json::json!({});
+    disk("disk-1.9-bios", OLD, "amd64", &more, &["--bios"]);
+    disk("disk-1.9-uefi", OLD, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_with_two_boot_loaders_boots_by_a_bios_and_by_uefi() {
+    let more = serde_json::json!({});
+    disk("disk-1.11-bios", "v1.11.5", "amd64", &more, &["--bios"]);
+    disk("disk-1.11-uefi", "v1.11.5", "amd64", &more, &[]);
+    disk("disk-bios", CURRENT, "amd64", &more, &["--bios"]);
+    disk("disk-uefi", CURRENT, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_boots_the_boot_loader_that_the_schematic_chose() {
+    let grub = serde_json::json!({"bootloader": "grub"});
+    disk("disk-grub-bios", CURRENT, "amd64", &grub, &["--bios"]);
+    disk("disk-grub-uefi", CURRENT, "amd64", &grub, &[]);
+    let sd_boot = serde_json::json!({"bootloader": "sd-boot"});
+    disk("disk-sd-boot", CURRENT, "amd64", &sd_boot, &[]);
+}
+
+#[test]
+fn a_disk_with_large_sectors_boots() {
+    let more = serde_json::json!({"diskImage": {"sectorSize": 4096}});
+    disk("disk-4k", CURRENT, "amd64", &more, &[]);
+}
+
+#[test]
+fn a_disk_boots_on_arm64() {
+    disk("disk-arm64", CURRENT, "arm64", &serde_json::json!({}), &[]);
+}
+
+#[test]
+fn a_disk_boots_on_arm64_by_u_boot() {
+    let more = serde_json::json!({});
+    disk("disk-arm64-u-boot", CURRENT, "arm64", &more, &["--u-boot"]);
+}
+
+#[test]
+fn a_disk_with_grub_boots_on_arm64() {
+    let grub = serde_json::json!({"bootloader": "grub"});
+    disk("disk-arm64-grub", CURRENT, "arm64", &grub, &[]);
+}
+
+#[test]
+fn a_disk_boots_while_it_is_read_over_http() {
+    let boot = Boot::new(&SERVICE, "disk-http", CURRENT, "amd64");
+    boot.run(Origin::Disk { dual: true }, [&boot.url("metal-amd64.raw")]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    catalog, error::Kind, extension, images, plan, schematic, source, store, target,
+    catalog, error::Kind, extension, images, modules, plan, schematic, source, store, target,
     version::Malformed,
 };
 
@@ -49,6 +49,9 @@ pub enum Error {
     /// The inputs do not fit together.
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// The kernel modules of an image.
+    #[error(transparent)]
+    Modules(#[from] modules::Error),
     /// An extension's file system cannot be made.
     #[error("extension {name}: {source}")]
     Squashfs {
@@ -56,6 +59,14 @@ pub enum Error {
         name: String,
         /// Why.
         source: formats::squashfs::WriteError,
+    },
+    /// An image of GRUB cannot be made.
+    #[error("{name}: {source}")]
+    Grub {
+        /// The source and the build's folder.
+        name: String,
+        /// Why.
+        source: formats::grub::Error,
     },
     /// Not built yet.
     #[error("not built yet: {0}")]
@@ -85,7 +96,7 @@ impl Error {
         match self {
             Self::Schematic(error) => error.kind(),
             Self::Version(_) | Self::Repository(_) => Kind::BadRequest,
-            Self::Digest(_) => Kind::Upstream,
+            Self::Digest(_) | Self::Grub { .. } => Kind::Upstream,
             Self::Target(error) => error.kind(),
             Self::NotAvailable(_) | Self::NoSuchFile(_) => Kind::NotFound,
             Self::Catalog(error) => error.kind(),
@@ -94,6 +105,7 @@ impl Error {
             Self::Source(error) => upstream(error.kind()),
             Self::Store(error) => error.kind(),
             Self::Plan(error) => error.kind(),
+            Self::Modules(error) => error.kind(),
             Self::Squashfs { source, .. } => squashfs(source),
             Self::Evicted => Kind::StorageFull,
             Self::NotYet(_) => Kind::NotYet,

@@ -8,7 +8,10 @@ mod artifact;
 mod disk;
 mod error;
 mod extension;
+#[expect(dead_code, reason = "disk images and ISOs are about to use it")]
+mod grub;
 mod lists;
+mod modules;
 mod prepare;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -132,6 +135,8 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    grubs: Flights<Digest, grub::Made, Error>,
+    modules: modules::Known,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -188,6 +193,8 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            grubs: Flights::new(),
+            modules: modules::Known::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),

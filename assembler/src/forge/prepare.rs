@@ -137,7 +137,7 @@ impl Inner {
         })
     }
 
-    async fn initramfs(
+    pub(super) async fn initramfs(
         &self,
         key: &Key,
         schematic: &Schematic,
@@ -161,21 +161,17 @@ impl Inner {
             .into_iter()
             .enumerate()
             .map(|(place, extension)| self.official(place, extension, target, files.need));
-        let mut extensions = Vec::new();
+        let base = files.get("initramfs.xz").await?;
+        let (mut extensions, mut modules) = (Vec::new(), Vec::new());
         for prepared in try_join_all(fetched).await? {
-            if let Some(modules) = prepared.modules {
-                return Err(Error::NotYet(format!(
-                    "kernel modules of extension {}",
-                    modules.name
-                )));
-            }
             extensions.push(prepared.extension);
+            modules.push(prepared.modules);
         }
         extensions.extend(self.virtual_extensions(target, schematic)?);
         Ok(plan::Initramfs {
-            base: files.get("initramfs.xz").await?,
+            modules_dep: self.modules_dep(files, &base, modules, &quirks).await?,
+            base,
             extensions,
-            modules_dep: None,
             zstd: quirks.zstd,
         })
     }
@@ -193,9 +189,9 @@ impl Inner {
 /// The files that a release installs for one architecture.
 pub(super) struct Files<'a> {
     inner: &'a Inner,
-    imager: Arc<Image>,
+    pub(super) imager: Arc<Image>,
     arch: Arch,
-    need: Need,
+    pub(super) need: Need,
 }
 
 impl Files<'_> {

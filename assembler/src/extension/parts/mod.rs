@@ -118,7 +118,7 @@ impl Parts {
         let modules = format!("{lib}/modules");
         let modules = directories
             .contains(&modules)
-            .then(|| rootfs.below(&modules));
+            .then(|| files_below(&rootfs, &directories, &modules));
         let firmware = format!("{lib}/firmware");
         if !directories.contains(&firmware) {
             return Ok(Self {
@@ -154,6 +154,20 @@ impl Parts {
             modules,
         })
     }
+}
+
+/// What is below `path`, links to files being those files. Other links stay: kernels come with some that lead nowhere.
+fn files_below(rootfs: &Tree, directories: &Directories<'_>, path: &str) -> Tree {
+    let mut tree = rootfs.below(path);
+    for (inside, entry) in &mut tree.entries {
+        if matches!(entry.node, Node::Symlink(_))
+            && let Ok(Found::File { mode, content }) = directories.find(&join(path, inside))
+        {
+            entry.mode = mode;
+            entry.node = Node::File(content.clone());
+        }
+    }
+    tree
 }
 
 /// A walk through the firmware directory, through links too.

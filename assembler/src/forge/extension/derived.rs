@@ -1,11 +1,11 @@
 //! What is made once from blobs of an image and kept: found again by the hash of everything that went into it.
 
-use std::{collections::HashMap, io, num::NonZeroUsize, sync::Arc};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc};
 
 use formats::Digest;
 
 use crate::{
-    blobs::Blob,
+    blobs::{Blob, BlobReader},
     images::{Image, blocking},
     store::{Content, Node, Store, Tree},
 };
@@ -54,32 +54,12 @@ impl Inner {
 }
 
 /// The blob, read from its start to its end.
-pub(super) fn open(sources: &Sources, digest: &Digest) -> Sequential {
-    let blob = sources
-        .get(digest)
-        .expect("every file of the tree was pinned");
-    Sequential {
-        blob: blob.clone(),
-        position: 0,
-    }
+pub(super) fn open(sources: &Sources, digest: &Digest) -> BlobReader {
+    let blob = sources.get(digest);
+    blob.expect("every file of the tree was pinned").reader(0)
 }
 
 /// Threads that compress; they change no byte.
 pub(super) fn threads() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-}
-
-/// A blob read from its start to its end.
-pub(super) struct Sequential {
-    blob: Blob,
-    position: u64,
-}
-
-impl io::Read for Sequential {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use std::os::unix::fs::FileExt as _;
-        let len = self.blob.file.read_at(buffer, self.position)?;
-        self.position += len as u64;
-        Ok(len)
-    }
 }

@@ -2,7 +2,7 @@
 
 mod derived;
 mod firmware;
-mod squashfs;
+pub(super) mod squashfs;
 
 use std::sync::Arc;
 
@@ -33,10 +33,6 @@ pub(super) struct Prepared {
 
 /// The kernel modules of an extension.
 #[derive(Debug)]
-#[expect(
-    dead_code,
-    reason = "read by the index of modules, which is not there yet"
-)]
 pub(super) struct Modules {
     /// The extension, as the catalogue calls it.
     pub(super) name: String,

@@ -105,6 +105,18 @@ fn make(
     sources: &Sources,
 ) -> Result<Content, squashfs::WriteError> {
     let root = directory(rootfs)?;
+    write(store, &root, compression, |digest| {
+        Ok(open(sources, digest))
+    })
+}
+
+/// The blob of the image of `root`.
+pub(in super::super) fn write<R: io::Read>(
+    store: &Store,
+    root: &Directory,
+    compression: Compression,
+    open: impl FnMut(&Digest) -> io::Result<R>,
+) -> Result<Content, squashfs::WriteError> {
     let options = squashfs::Options {
         compression,
         time: EPOCH,
@@ -112,12 +124,7 @@ fn make(
     };
     let mut writer = store.writer().map_err(sink)?;
     writer.append(&[0; SUPERBLOCK]).map_err(sink)?;
-    let written = squashfs::write(
-        &root,
-        &options,
-        |digest| Ok(open(sources, digest)),
-        &mut writer,
-    )?;
+    let written = squashfs::write(root, &options, open, &mut writer)?;
     writer.overwrite_start(&written.superblock).map_err(sink)?;
     writer.commit().map_err(sink)
 }
