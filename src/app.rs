@@ -1,14 +1,6 @@
 //! One request, one answer: what all endpoints have in common stands around them here.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    net::SocketAddr,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use assembler::forge::Forge;
 use hyper::{
@@ -370,9 +362,6 @@ fn allow(parts: &hyper::http::request::Parts, methods: &[&str]) -> Response<Body
 
 /// The inbound request ID if it is a sensible one, otherwise a random UUID (RFC 9562, version 4).
 fn request_id(headers: &HeaderMap) -> HeaderValue {
-    static RANDOM: LazyLock<[RandomState; 2]> =
-        LazyLock::new(|| [RandomState::new(), RandomState::new()]);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let inbound = headers.get(REQUEST_ID).filter(|id| {
         let id = id.as_bytes();
         (1..=MAX_REQUEST_ID_LEN).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
@@ -380,8 +369,8 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = inbound {
         return id.clone();
     }
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let [high, low] = [0, 1].map(|half: usize| RANDOM[half].hash_one(count));
+    let random = || getrandom::u64().expect("the system has random numbers");
+    let (high, low) = (random(), random());
     let (high, low) = (high & !0xf000 | 0x4000, low & (u64::MAX >> 2) | 1 << 63);
     let text = format!(
         "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",

@@ -17,6 +17,11 @@ use axum::{
 use bytes::Bytes;
 use formats::Digest;
 use futures_util::{StreamExt as _, future, stream};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use serde_json::json;
 
 use crate::support::{Release, quick};
@@ -148,7 +153,17 @@ impl Server {
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&shared));
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let service = TowerToHyperService::new(router);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let http = auto::Builder::new(TokioExecutor::new());
+                    // A connection that breaks is what some tests are about.
+                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
         Self { address, shared }
     }
 
