@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod extension;
 mod lists;
+mod named;
 mod prepare;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -38,6 +39,10 @@ pub struct Options {
     pub registry: RegistryOptions,
     /// Names of the release's repositories.
     pub components: Components,
+    /// Catalogues of extensions beside the release's own: earlier ones win over later ones, all of them over the release's.
+    pub extra_catalogs: Vec<ExtraCatalog>,
+    /// Whether schematics may name extensions by image references.
+    pub allow_references: bool,
     /// Written verbatim into images, as the author of the schematic's extension.
     pub external_url: String,
     /// The oldest version that is offered.
@@ -100,6 +105,17 @@ impl Default for Components {
     }
 }
 
+/// A catalogue of extensions in a registry of its own (spec/http.md 6.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraCatalog {
+    /// The registry that the catalogue and its extensions are in.
+    pub registry: source::ExtraRegistry,
+    /// What the names of all repositories in it are below.
+    pub namespace: Option<source::Repository>,
+    /// The catalogue, tagged like releases of Talos.
+    pub repository: source::Repository,
+}
+
 /// What is wanted of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
@@ -122,6 +138,8 @@ struct Inner {
     store: Arc<Store>,
     schematics: schematic::store::Store,
     repositories: Repositories,
+    extra_catalogs: Vec<ExtraCatalog>,
+    allow_references: bool,
     /// The registry's host as catalogues show it; a layout's name otherwise.
     shown_host: String,
     external_url: String,
@@ -142,7 +160,18 @@ impl Forge {
     pub async fn open(options: Options) -> Result<Self, Error> {
         let lock = DataLock::take(&options.data_dir)?;
         let store = Arc::new(Store::open(&options.store_path, options.store_max_bytes)?);
-        let source = source::open(&options.source, options.registry.clone())?;
+        let release = source::open(&options.source, options.registry.clone())?;
+        let extra: Vec<_> = options
+            .extra_catalogs
+            .iter()
+            .map(|catalog| catalog.registry.clone())
+            .collect();
+        let source = Arc::new(source::Elsewhere::new(
+            release,
+            &extra,
+            &options.registry,
+            options.allow_references,
+        )?);
         let schematics = match options.schematics {
             SchematicStorage::Directory(path) => {
                 let backend = schematic::store::Directory::open(path)?;
@@ -176,6 +205,8 @@ impl Forge {
             store,
             schematics,
             repositories: Repositories::new(&options.components)?,
+            extra_catalogs: options.extra_catalogs,
+            allow_references: options.allow_references,
             shown_host,
             external_url: options.external_url,
             min_version: Version::parse(&options.min_version)?,

@@ -6,20 +6,19 @@ mod squashfs;
 
 use std::sync::Arc;
 
-use formats::Digest;
-
 use crate::{
-    catalog,
     extension::{self, ExtraInfo, Manifest, Parts},
     images::Image,
     plan,
+    platform::Arch,
     quirks::Quirks,
     schematic::Schematic,
     store::{self, Tree},
     target::Target,
+    version::Version,
 };
 
-use super::{Error, Inner, Need};
+use super::{Error, Inner, Need, named::Named};
 
 /// Longest manifest, in bytes; real ones have some hundred.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -47,27 +46,26 @@ pub(super) struct Modules {
 }
 
 impl Inner {
-    /// An official extension for a target, `place` in the schematic's list.
-    pub(super) async fn official(
+    /// The extension `named`, which is number `place` of a schematic's list, for a version of Talos.
+    pub(super) async fn extension(
         &self,
         place: usize,
-        official: &catalog::Extension,
-        target: &Target,
+        named: &Named,
+        version: &Version,
+        arch: Arch,
         need: Need,
     ) -> Result<Prepared, Error> {
-        let repository = official.name.parse()?;
-        let digest: Digest = official.digest.parse()?;
         let image = self
             .images
-            .image(&repository, &digest, target.arch.name())
+            .image(&named.repository, &named.digest, arch.name())
             .await?;
         let manifest = self
             .images
             .small(&image, "manifest.yaml", MAX_MANIFEST)
             .await?;
         let manifest = load(&image.tree, manifest.as_deref()).map_err(|error| error.at(place))?;
-        manifest.validate(target.version.core(), &target.version.to_string())?;
-        let quirks = Quirks::of(&target.version);
+        manifest.validate(version.core(), &version.to_string())?;
+        let quirks = Quirks::of(version);
         let name = &manifest.metadata.name;
         let parts = Parts::of(name, image.tree.below("rootfs"), &quirks)?;
         if need == Need::Payload {
@@ -88,7 +86,7 @@ impl Inner {
                 microcode: parts.microcode,
             },
             modules: parts.modules.map(|tree| Modules {
-                name: official.name.clone(),
+                name: named.name.clone(),
                 image,
                 tree,
             }),
