@@ -32,6 +32,9 @@ const EXTENSIONS: [&str; 3] = [
     "siderolabs/iscsi-tools",
     "siderolabs/util-linux-tools",
 ];
+/// Extensions with kernel modules: plain ones, some packed with xz, some packed with zstd and below `extras`. Each has the
+/// module of its own name, which needs others.
+const MODULES: [&str; 3] = ["btrfs", "nfsd", "drbd"];
 /// Files of each extension that a machine hashes; the kernel's command line has 2048 bytes.
 const FILES_EACH: usize = 3;
 const META: &str = "a value with = and a comma, of course";
@@ -177,6 +180,7 @@ struct Boot<'a> {
     id: String,
     files: BTreeMap<String, String>,
     config: Option<String>,
+    modules: &'static [&'static str],
 }
 
 impl<'a> Boot<'a> {
@@ -185,6 +189,17 @@ impl<'a> Boot<'a> {
         name: &'static str,
         version: &'static str,
         arch: &'static str,
+    ) -> Self {
+        Self::with_modules(service, name, version, arch, &[])
+    }
+
+    /// Also with the extensions of these `modules`, which the machine loads.
+    fn with_modules(
+        service: &'a Service,
+        name: &'static str,
+        version: &'static str,
+        arch: &'static str,
+        modules: &'static [&'static str],
     ) -> Self {
         let mut files = BTreeMap::new();
         for extension in EXTENSIONS {
@@ -203,14 +218,17 @@ impl<'a> Boot<'a> {
         let nonce = directory.path().file_name().unwrap().display().to_string();
         let paths: Vec<&str> = files.keys().map(String::as_str).collect();
         let console = if arch == "arm64" { "ttyAMA0" } else { "ttyS0" };
+        let mut extensions = EXTENSIONS.map(str::to_owned).to_vec();
+        extensions.extend(modules.iter().map(|name| format!("siderolabs/{name}")));
         let mut schematic = serde_json::json!({"customization": {
             "extraKernelArgs": [
                 format!("console={console}"),
                 format!("probe.nonce={nonce}"),
                 format!("probe.file={}", paths.join(",")),
+                format!("probe.module={}", modules.join(",")),
             ],
             "meta": [{"key": 10, "value": META}],
-            "systemExtensions": {"officialExtensions": EXTENSIONS},
+            "systemExtensions": {"officialExtensions": extensions},
         }});
         if let Some(config) = &config {
             schematic["customization"]["embeddedMachineConfiguration"] = config.as_str().into();
@@ -228,6 +246,7 @@ impl<'a> Boot<'a> {
             id,
             files,
             config,
+            modules,
         }
     }
 
@@ -314,9 +333,13 @@ impl<'a> Boot<'a> {
         assert_eq!(probe.values("META"), Vec::from_iter(meta));
 
         // each extension's image, the embedded configuration's where there is one, the schematic's
-        let count = EXTENSIONS.len() + usize::from(self.config.is_some()) + 1;
+        let named = EXTENSIONS.len() + self.modules.len();
+        let count = named + usize::from(self.config.is_some()) + 1;
         let mut layers = vec!["rootfs.sqsh".to_owned()];
         layers.extend((0..count).map(|index| format!("{index}.sqsh")));
+        if !self.modules.is_empty() {
+            layers.push("modules.dep.sqsh".to_owned());
+        }
         let mounted: Vec<Vec<&str>> = probe
             .values("LAYER")
             .iter()
@@ -336,8 +359,34 @@ impl<'a> Boot<'a> {
             .collect();
         assert_eq!(files, self.files);
 
+        self.check_modules(probe);
         let config = self.config.as_deref().unwrap_or_default();
         assert_eq!(probe.values("CONFIG"), Vec::from_iter(config.lines()));
+    }
+}
+
+impl Boot<'_> {
+    /// Each module was loaded by its name alone, through an index in which it has what it needs.
+    fn check_modules(&self, probe: &Probe) {
+        let loaded: Vec<String> = self
+            .modules
+            .iter()
+            .map(|name| format!("{name} loaded"))
+            .collect();
+        assert_eq!(probe.values("MODULE"), loaded);
+        let index = probe.values("MODDEP");
+        for name in self.modules {
+            let line = index
+                .iter()
+                .find(|line| line.contains(&format!("/{name}.ko")));
+            let line = line.unwrap_or_else(|| panic!("{name} is not in {index:?}"));
+            let (_, needs) = line.split_once(": ").unwrap();
+            assert!(!needs.is_empty(), "{line}");
+        }
+        if !self.modules.is_empty() {
+            let base = index.iter().any(|line| line.contains("/mlxfw.ko:"));
+            assert!(base, "the release's own modules are not in {index:?}");
+        }
     }
 }
 
@@ -360,7 +409,11 @@ impl<'a> Probe<'a> {
 
 /// Kernel and initramfs, started by QEMU itself.
 fn direct(name: &'static str, version: &'static str, arch: &'static str) {
-    let boot = Boot::new(&SERVICE, name, version, arch);
+    start(&Boot::new(&SERVICE, name, version, arch));
+}
+
+fn start(boot: &Boot<'_>) {
+    let arch = boot.arch;
     let kernel = boot.download(&format!("kernel-{arch}"));
     let initramfs = boot.download(&format!("initramfs-{arch}.xz"));
     boot.run(
@@ -413,6 +466,18 @@ fn the_oldest_version_boots() {
 #[test]
 fn the_last_version_with_modules_outside_usr_boots() {
     direct("direct-1.9", "v1.9.5", "amd64");
+}
+
+#[test]
+fn modules_of_extensions_are_loaded_through_their_common_index() {
+    for (name, version, arch) in [
+        ("modules-amd64", CURRENT, "amd64"),
+        ("modules-arm64", CURRENT, "arm64"),
+        ("modules-1.9", "v1.9.5", "amd64"),
+        ("modules-1.7", "v1.7.7", "amd64"),
+    ] {
+        start(&Boot::with_modules(&SERVICE, name, version, arch, &MODULES));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a reader of layouts needs of a store: immutable blobs by digest.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fs::File, io, os::unix::fs::FileExt as _, sync::Arc};
 
 use formats::Digest;
 
@@ -11,6 +11,31 @@ pub struct Blob {
     pub file: Arc<File>,
     /// Its length in bytes.
     pub len: u64,
+}
+
+impl Blob {
+    /// Its bytes from `position` to the end, in order.
+    pub fn reader(&self, position: u64) -> BlobReader {
+        BlobReader {
+            file: Arc::clone(&self.file),
+            position,
+        }
+    }
+}
+
+/// A blob read in order; others may read it meanwhile.
+#[derive(Debug)]
+pub struct BlobReader {
+    file: Arc<File>,
+    position: u64,
+}
+
+impl io::Read for BlobReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.file.read_at(buffer, self.position)?;
+        self.position += len as u64;
+        Ok(len)
+    }
 }
 
 /// Immutable blobs by digest.

@@ -8,6 +8,7 @@ pub mod extension;
 pub mod forge;
 pub mod images;
 pub mod meta;
+pub mod modules;
 pub mod plan;
 pub mod platform;
 pub mod quirks;

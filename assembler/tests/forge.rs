@@ -5,53 +5,20 @@
     reason = "a step that fails is a test that fails"
 )]
 
+#[path = "support/artifact.rs"]
+mod artifact;
 #[path = "support/standin.rs"]
 mod standin;
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use artifact::{content, members, options};
 use assembler::{
     error::Kind,
-    forge::{Artifact, Components, Forge, Need, Options, SchematicStorage},
-    schematic,
-    source::{SourceSpec, registry::RegistryOptions},
+    forge::{Forge, Need, Options},
 };
-use bytes::Bytes;
 use formats::Digest;
 use standin::release;
-
-fn options(release: &Path, data: &Path) -> Options {
-    Options {
-        source: SourceSpec::Directory(release.to_owned()),
-        registry: RegistryOptions::default(),
-        components: Components::default(),
-        extra_catalogs: Vec::new(),
-        allow_references: false,
-        external_url: "https://factory.example.org/".to_owned(),
-        min_version: "1.2.0".to_owned(),
-        broken_versions: Vec::new(),
-        data_dir: data.to_owned(),
-        store_path: data.join("store"),
-        store_max_bytes: 8 << 30,
-        schematics: SchematicStorage::Directory(data.join("schematics")),
-        schematic_cache: schematic::store::Options::default(),
-        recheck: Duration::from_mins(15),
-        prepare_timeout: Duration::from_mins(20),
-    }
-}
-
-fn content(artifact: &Artifact) -> Vec<u8> {
-    let mut blobs: HashMap<Digest, Bytes> = HashMap::new();
-    artifact.layout.collect(|digest| {
-        let read = || {
-            let blob = artifact.blobs.open(digest).unwrap();
-            let mut bytes = vec![0; usize::try_from(blob.len).unwrap()];
-            std::os::unix::fs::FileExt::read_exact_at(&*blob.file, &mut bytes, 0).unwrap();
-            Bytes::from(bytes)
-        };
-        blobs.entry(*digest).or_insert_with(read).clone()
-    })
-}
 
 const PLAIN: &str = "customization:
   extraKernelArgs: [a=1]
@@ -234,11 +201,11 @@ async fn what_is_not_there_is_said_in_the_reference_s_words() {
             "not built yet: disk images",
         ),
         (
-            named("siderolabs/btrfs"),
+            named("siderolabs/test-other-kernel"),
             "v1.14.0",
             "initramfs-amd64.xz",
-            Kind::NotYet,
-            "not built yet: kernel modules of extension siderolabs/btrfs",
+            Kind::BadRequest,
+            "copying kernel modules from /usr/lib/modules failed: extension siderolabs/test-other-kernel has modules for kernel 9.9.9-other, the image's kernel is 6.1.0-50-cloud-amd64",
         ),
         (
             named("siderolabs/test-future"),
@@ -315,54 +282,6 @@ async fn a_warm_store_needs_no_source() {
         .await
         .unwrap_err();
     assert_eq!(other.kind(), Kind::Upstream, "{other}");
-}
-
-/// Members of all archives of an initramfs, with the archive's number: `mode name`, and the content of files.
-fn members(initramfs: &[u8]) -> Vec<(usize, String, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut number = 0;
-    let mut rest = initramfs;
-    while !rest.is_empty() {
-        let (plain, taken) = if rest.starts_with(b"0707") {
-            let mut reader = formats::cpio::Reader::new(rest, formats::cpio::Limits::default());
-            while reader.next_member().unwrap().is_some() {}
-            let end = usize::try_from(reader.position()).unwrap();
-            (rest[..end].to_vec(), end)
-        } else if rest.starts_with(b"\xfd7zXZ") {
-            let mut decoder = liblzma::bufread::XzDecoder::new(rest);
-            let mut plain = Vec::new();
-            std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
-            (plain, rest.len() - decoder.into_inner().len())
-        } else {
-            let mut decoder = zstd::Decoder::with_buffer(rest).unwrap().single_frame();
-            let mut plain = Vec::new();
-            std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
-            let left = decoder.finish();
-            (plain, rest.len() - left.len())
-        };
-        let mut reader =
-            formats::cpio::Reader::new(plain.as_slice(), formats::cpio::Limits::default());
-        while let Some(member) = reader.next_member().unwrap() {
-            let range = member.content;
-            let content = plain
-                [usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()]
-                .to_vec();
-            let name = format!(
-                "{:o} {}",
-                member.header.mode,
-                String::from_utf8(member.name).unwrap()
-            );
-            found.push((number, name, content));
-        }
-        assert_eq!(
-            reader.position(),
-            plain.len() as u64,
-            "an archive ends with its frame"
-        );
-        number += 1;
-        rest = &rest[taken..];
-    }
-    found
 }
 
 const FIRMWARE: &str = "customization: {systemExtensions: {officialExtensions: \

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use formats::kmod::index::{self, Index};
 use formats::kmod::{
-    DepmodError, Files, Installed, Limits, Module, Tree, depmod, dump, expand, is_module,
+    DepmodError, Files, GENERATED, Installed, Limits, Module, Tree, depmod, dump, expand, is_module,
 };
 use tempfile::TempDir;
 
@@ -167,6 +167,7 @@ impl Copy {
         let names: BTreeSet<&str> = ours.files.iter().map(|file| file.name).collect();
         let expected: BTreeSet<&str> = theirs.keys().map(String::as_str).collect();
         assert_eq!(names, expected);
+        assert_eq!(names, GENERATED.into());
         for file in &ours.files {
             let expected = &theirs[file.name];
             assert!(

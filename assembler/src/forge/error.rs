@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    catalog, error::Kind, extension, images, plan, schematic, source, store, target,
+    catalog, error::Kind, extension, images, modules, plan, schematic, source, store, target,
     version::Malformed,
 };
 
@@ -49,6 +49,9 @@ pub enum Error {
     /// The inputs do not fit together.
     #[error(transparent)]
     Plan(#[from] plan::Error),
+    /// The kernel modules of an image.
+    #[error(transparent)]
+    Modules(#[from] modules::Error),
     /// An extension's file system cannot be made.
     #[error("extension {name}: {source}")]
     Squashfs {
@@ -94,6 +97,7 @@ impl Error {
             Self::Source(error) => upstream(error.kind()),
             Self::Store(error) => error.kind(),
             Self::Plan(error) => error.kind(),
+            Self::Modules(error) => error.kind(),
             Self::Squashfs { source, .. } => squashfs(source),
             Self::Evicted => Kind::StorageFull,
             Self::NotYet(_) => Kind::NotYet,

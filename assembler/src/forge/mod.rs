@@ -9,10 +9,17 @@ mod disk;
 mod error;
 mod extension;
 mod lists;
+mod modules;
 mod named;
 mod prepare;
+mod preparing;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bstr::BString;
 use formats::Digest;
@@ -28,6 +35,7 @@ use crate::{
 
 pub use self::artifact::{Artifact, Pinned};
 pub use self::error::Error;
+pub use self::preparing::{Prepared, Preparing};
 use self::{artifact::Key, lists::Repositories};
 
 /// What a forge works with; the service fills it from configuration and command line.
@@ -150,6 +158,10 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    preparing: Arc<preparing::Board>,
+    /// Images of extensions whose contents were looked through.
+    linted: Mutex<HashSet<Digest>>,
+    modules: modules::Known,
 }
 
 /// Layouts kept in memory: kilobytes each.
@@ -219,6 +231,9 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            preparing: Arc::default(),
+            linted: Mutex::default(),
+            modules: modules::Known::new(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -281,6 +296,31 @@ impl Forge {
             .check_available(&target.version, "failed to get kernel")
             .await?;
         Ok(pxe::script(base_url, &id.to_string(), &target))
+    }
+
+    /// Makes an extension of a version ready for one architecture.
+    pub async fn prepare_extension(
+        &self,
+        version: &str,
+        extension: &crate::catalog::Extension,
+        arch: crate::platform::Arch,
+    ) -> Result<(), Error> {
+        let version = Version::parse(version)?;
+        let named = self.inner.official(extension)?;
+        self.inner
+            .extension(0, &named, &version, arch, Need::Payload)
+            .await
+            .map(drop)
+    }
+
+    /// What is being made from extensions at the moment.
+    pub fn preparing(&self) -> Vec<Preparing> {
+        self.inner.preparing.preparing()
+    }
+
+    /// What was made from extensions since the start.
+    pub fn prepared(&self) -> Prepared {
+        self.inner.preparing.prepared()
     }
 
     /// How much is in the store.

@@ -151,21 +151,17 @@ impl Inner {
         let fetched = named.iter().enumerate().map(|(place, extension)| {
             self.extension(place, extension, &target.version, target.arch, files.need)
         });
-        let mut extensions = Vec::new();
+        let base = files.get("initramfs.xz").await?;
+        let (mut extensions, mut modules) = (Vec::new(), Vec::new());
         for prepared in try_join_all(fetched).await? {
-            if let Some(modules) = prepared.modules {
-                return Err(Error::NotYet(format!(
-                    "kernel modules of extension {}",
-                    modules.name
-                )));
-            }
             extensions.push(prepared.extension);
+            modules.push(prepared.modules);
         }
         extensions.extend(self.virtual_extensions(target, schematic)?);
         Ok(plan::Initramfs {
-            base: files.get("initramfs.xz").await?,
+            modules_dep: self.modules_dep(files, &base, modules, &quirks).await?,
+            base,
             extensions,
-            modules_dep: None,
             zstd: quirks.zstd,
         })
     }
@@ -183,9 +179,9 @@ impl Inner {
 /// The files that a release installs for one architecture.
 pub(super) struct Files<'a> {
     inner: &'a Inner,
-    imager: Arc<Image>,
+    pub(super) imager: Arc<Image>,
     arch: Arch,
-    need: Need,
+    pub(super) need: Need,
 }
 
 impl Files<'_> {

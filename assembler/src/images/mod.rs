@@ -109,6 +109,13 @@ pub struct Image {
     pub tree: Tree,
 }
 
+impl Image {
+    /// Where it lies.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+}
+
 /// Something that was learnt from the source, and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Learnt<T> {

@@ -242,6 +242,25 @@ impl Store {
         BlobWriter::create(self, self.root.join("tmp").join(number.to_string()))
     }
 
+    /// An empty file without a name, for what has to be read from any place while something is made of it. It is gone when
+    /// it is closed, however that comes about.
+    pub fn scratch(&self) -> Result<File, Error> {
+        let number = self
+            .counter
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = self.root.join("tmp").join(number.to_string());
+        let open = || {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .open(&path)?;
+            fs::remove_file(&path)?;
+            Ok(file)
+        };
+        open().map_err(Error::at(&path))
+    }
+
     /// A remembered fact, or `None`; one that cannot be read is as good as absent.
     pub fn fact<T: DeserializeOwned>(&self, kind: &str, name: &str) -> Option<T> {
         let bytes = fs::read(self.fact_path(kind, name)).ok()?;

@@ -54,6 +54,21 @@ pub struct Files {
     pub warnings: Vec<Warning>,
 }
 
+/// What [`depmod`] makes.
+pub const GENERATED: [&str; 11] = [
+    "modules.alias",
+    "modules.alias.bin",
+    "modules.builtin.alias.bin",
+    "modules.builtin.bin",
+    "modules.dep",
+    "modules.dep.bin",
+    "modules.devname",
+    "modules.softdep",
+    "modules.symbols",
+    "modules.symbols.bin",
+    "modules.weakdep",
+];
+
 /// Makes the index of `tree`: everything that `depmod --all` writes.
 pub fn depmod(tree: &Tree<'_>) -> Result<Files, DepmodError> {
     let mut warnings = Vec::new();
@@ -105,6 +120,7 @@ pub fn depmod(tree: &Tree<'_>) -> Result<Files, DepmodError> {
         files.push((file, content.unwrap_or_default()));
     }
     files.sort_unstable_by_key(|(name, _)| *name);
+    debug_assert!(files.iter().map(|(name, _)| *name).eq(GENERATED));
     let files = files
         .into_iter()
         .map(|(name, content)| File { name, content })

@@ -48,7 +48,7 @@ mod tests;
 mod text;
 mod tree;
 
-pub use self::depmod::{DepmodError, File, Files, MAX_DEPENDENCIES, depmod};
+pub use self::depmod::{DepmodError, File, Files, GENERATED, MAX_DEPENDENCIES, depmod};
 pub use self::dump::dump;
 pub use self::elf::{Elf, ElfError, SectionHeader, Symbol};
 #[doc(hidden)]

@@ -72,6 +72,21 @@ impl Module {
         reader.symbols(&elf, &mut module)?;
         Ok(module)
     }
+
+    /// What keeping it costs, in bytes, as [`Limits::texts`] counts them.
+    pub fn cost(&self) -> usize {
+        [
+            &self.aliases,
+            &self.softdeps,
+            &self.weakdeps,
+            &self.exports,
+            &self.needs,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|text| text.len() + TEXT_COST)
+        .sum()
+    }
 }
 
 /// The `key=value` texts of a `.modinfo` section; what has no `=` is passed over.

@@ -29,6 +29,9 @@ use super::{
 /// Most entries that the firmware of one extension may come to once its links are followed; all of linux-firmware has 5,000.
 pub const MAX_FIRMWARE: usize = 1 << 16;
 
+/// Most files of microcode of one extension; Intel's are some 130.
+pub const MAX_MICROCODE: usize = 1024;
+
 /// Most bytes of all their paths.
 pub const MAX_FIRMWARE_PATHS: usize = 16 << 20;
 
@@ -118,7 +121,7 @@ impl Parts {
         let modules = format!("{lib}/modules");
         let modules = directories
             .contains(&modules)
-            .then(|| rootfs.below(&modules));
+            .then(|| files_below(&rootfs, &directories, &modules));
         let firmware = format!("{lib}/firmware");
         if !directories.contains(&firmware) {
             return Ok(Self {
@@ -156,6 +159,20 @@ impl Parts {
     }
 }
 
+/// What is below `path`, links to files being those files. Other links stay: kernels come with some that lead nowhere.
+fn files_below(rootfs: &Tree, directories: &Directories<'_>, path: &str) -> Tree {
+    let mut tree = rootfs.below(path);
+    for (inside, entry) in &mut tree.entries {
+        if matches!(entry.node, Node::Symlink(_))
+            && let Ok(Found::File { mode, content }) = directories.find(&join(path, inside))
+        {
+            entry.mode = mode;
+            entry.node = Node::File(content.clone());
+        }
+    }
+    tree
+}
+
 /// A walk through the firmware directory, through links too.
 struct Split<'a> {
     extension: &'a str,
@@ -181,7 +198,11 @@ impl Split<'_> {
                 let below = name
                     .strip_prefix(self.root)
                     .and_then(|rest| rest.strip_prefix('/'));
-                match below.and_then(Vendor::of) {
+                let vendor = below.and_then(Vendor::of);
+                if vendor.is_some() && self.microcode.files().count() == MAX_MICROCODE {
+                    return Err(self.refused(name, "too many files of microcode"));
+                }
+                match vendor {
                     Some(Vendor::Intel) => self.microcode.intel.push(content.clone()),
                     Some(Vendor::Amd) => self.microcode.amd.push(content.clone()),
                     None => self.add(name, mode & 0o777, Node::File(content.clone()))?,

@@ -2,9 +2,9 @@
 
 mod derived;
 mod firmware;
-mod squashfs;
+pub(super) mod squashfs;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use crate::{
     extension::{self, ExtraInfo, Manifest, Parts},
@@ -32,10 +32,6 @@ pub(super) struct Prepared {
 
 /// The kernel modules of an extension.
 #[derive(Debug)]
-#[expect(
-    dead_code,
-    reason = "read by the index of modules, which is not there yet"
-)]
 pub(super) struct Modules {
     /// The extension, as the catalogue calls it.
     pub(super) name: String,
@@ -66,8 +62,10 @@ impl Inner {
         let manifest = load(&image.tree, manifest.as_deref()).map_err(|error| error.at(place))?;
         manifest.validate(version.core(), &version.to_string())?;
         let quirks = Quirks::of(version);
+        let rootfs = image.tree.below("rootfs");
+        self.warn(named, &rootfs, &quirks);
         let name = &manifest.metadata.name;
-        let parts = Parts::of(name, image.tree.below("rootfs"), &quirks)?;
+        let parts = Parts::of(name, rootfs, &quirks)?;
         if need == Need::Payload {
             for content in parts.microcode.files() {
                 self.images.pin(&image, content).await?;
@@ -91,6 +89,32 @@ impl Inner {
                 tree,
             }),
         })
+    }
+
+    /// Says once for each image what it should not hold; nothing is refused for it.
+    fn warn(&self, named: &Named, rootfs: &Tree, quirks: &Quirks) {
+        /// Findings of one image that are told apart.
+        const SHOWN: usize = 10;
+        if !self
+            .linted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(named.digest)
+        {
+            return;
+        }
+        let found = extension::lint(rootfs, quirks);
+        for lint in found.iter().take(SHOWN) {
+            tracing::warn!(extension = named.name, "{lint}");
+        }
+        if found.len() > SHOWN {
+            let more = found.len() - SHOWN;
+            tracing::warn!(
+                extension = named.name,
+                more,
+                "further files are not allowed"
+            );
+        }
     }
 
     /// The extensions that come with the schematic itself: its name, and the machine configuration.

@@ -6,6 +6,7 @@ mod metadata;
 mod walk;
 mod xattr;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::{fmt, io};
 
@@ -203,6 +204,14 @@ impl<R: ReadAt> Image<R> {
         std::iter::successors(Some(index + 1).filter(inside), move |child| {
             Some(self.entries[*child].end).filter(inside)
         })
+    }
+
+    /// Indices of everything inside the directory `index`, however deep; nothing for what is no directory.
+    ///
+    /// # Panics
+    /// If there is no such entry.
+    pub fn inside(&self, index: usize) -> Range<usize> {
+        index + 1..self.entries[index].end
     }
 
     /// The index of the entry at `path` (components between `/`; empty ones are skipped). Links are not followed.

@@ -1,0 +1,202 @@
+//! The index of kernel modules on the stand-in release, against what was recorded of the reference's.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a step that fails is a test that fails"
+)]
+
+#[path = "support/artifact.rs"]
+mod artifact;
+#[path = "support/standin.rs"]
+mod standin;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use artifact::{content, members, options};
+use assembler::forge::{Artifact, Forge, Need};
+use bytes::Bytes;
+use formats::{
+    Digest,
+    kmod::{
+        dump,
+        index::{Index, Limits},
+    },
+    squashfs::{self, Image, Kind},
+};
+use standin::release;
+
+/// What the reports were made with: one extension with modules, and eight with two.
+const KMOD: [&str; 1] = ["btrfs"];
+const EXT8: [&str; 8] = [
+    "hello-world-service",
+    "realtek-firmware",
+    "iscsi-tools",
+    "gvisor",
+    "intel-ucode",
+    "btrfs",
+    "nfsd",
+    "qemu-guest-agent",
+];
+/// In these, kmod's order of modules that are not listed, which a library's unstable sort made, shows.
+const ORDERED: [&str; 5] = [
+    "modules.alias",
+    "modules.alias.bin",
+    "modules.dep",
+    "modules.dep.bin",
+    "modules.symbols.bin",
+];
+
+fn schematic(extensions: &[&str]) -> String {
+    let names: Vec<String> = extensions
+        .iter()
+        .map(|name| format!("siderolabs/{name}"))
+        .collect();
+    let names = names.join(", ");
+    format!("customization: {{systemExtensions: {{officialExtensions: [{names}]}}}}")
+}
+
+async fn initramfs(forge: &Forge, extensions: &[&str], version: &str, arch: &str) -> Artifact {
+    let document = schematic(extensions);
+    let (id, ..) = forge.create_schematic(document.as_bytes()).await.unwrap();
+    let path = format!("initramfs-{arch}.xz");
+    let id = id.to_string();
+    let artifact = forge.artifact(&id, version, &path, Need::Payload).await;
+    artifact.unwrap()
+}
+
+/// The member of an archive of an initramfs.
+fn member(initramfs: &[u8], name: &str) -> Vec<u8> {
+    let wanted = format!("100644 {name}");
+    let found = members(initramfs)
+        .into_iter()
+        .find(|(_, name, _)| *name == wanted);
+    found.unwrap_or_else(|| panic!("no {name}")).2
+}
+
+/// The files of the last layer by path, and that everything has the modes it must have.
+fn index(initramfs: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let image = Bytes::from(member(initramfs, "modules.dep.sqsh"));
+    let image = Image::open(image, squashfs::Limits::default()).unwrap();
+    let mut files = BTreeMap::new();
+    for (number, entry) in image.entries().iter().enumerate() {
+        let path = format!("/{}", String::from_utf8(image.path(number)).unwrap());
+        let mode = if entry.kind == Kind::Directory {
+            0o755
+        } else {
+            0o644
+        };
+        assert_eq!((entry.mode, entry.uid, entry.gid), (mode, 0, 0), "{path}");
+        assert_eq!(entry.mtime, 1_559_424_892, "{path}");
+        if let Some(content) = image.read(entry).unwrap() {
+            files.insert(path, content);
+        }
+    }
+    files
+}
+
+fn report(name: &str) -> String {
+    let path = format!("{}/../testdata/reports/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// Each module with what it needs; the first line as it is.
+fn dependencies(text: &str) -> (&str, BTreeMap<&str, BTreeSet<&str>>) {
+    let lines = text.lines().map(|line| {
+        let (path, needs) = line.split_once(':').unwrap();
+        (path, needs.split_whitespace().collect())
+    });
+    (text.lines().next().unwrap(), lines.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_over_all_modules_is_the_recorded_one() {
+    let Some(release) = release() else { return };
+    let data = tempfile::tempdir().unwrap();
+    let forge = Forge::open(options(&release, data.path())).await.unwrap();
+    for (extensions, version, name) in [
+        (&KMOD[..], "v1.14.0", "initramfs-kmod.xz"),
+        (&EXT8[..], "v1.14.0", "initramfs-ext8.xz"),
+        (&EXT8[..], "v1.9.5", "initramfs-ext8.xz"),
+    ] {
+        let whole = content(&initramfs(&forge, extensions, version, "amd64").await);
+        let files = index(&whole);
+        let yaml = String::from_utf8(member(&whole, "extensions.yaml")).unwrap();
+        let last = "    - image: modules.dep.sqsh
+      metadata:
+        name: modules.dep
+        version: 6.1.0-50-cloud-amd64
+        author: Talos Machinery
+        description: Combined modules.dep for all extensions
+        compatibility:
+            talos:
+                version: \"\"
+";
+        assert!(yaml.ends_with(last), "{yaml}");
+        let recorded = report(&format!("{name}.modules.txt"));
+        let mut expected = 0;
+        for line in recorded.lines() {
+            let [path, len, digest] = *line.split(' ').collect::<Vec<_>>() else {
+                panic!("{line}")
+            };
+            let path = if version == "v1.9.5" {
+                path.strip_prefix("/usr").unwrap()
+            } else {
+                path
+            };
+            let content = &files[path];
+            assert_eq!(content.len().to_string(), len, "{version} {path}");
+            let file = path.rsplit('/').next().unwrap();
+            if !ORDERED.contains(&file)
+                && file != "modules.symbols"
+                && file != "modules.softdep"
+                && file != "modules.devname"
+            {
+                assert_eq!(Digest::of(content).hex(), digest, "{version} {path}");
+            } else {
+                println!(
+                    "{version} {file} same: {}",
+                    Digest::of(content).hex() == digest
+                );
+            }
+            expected += 1;
+        }
+        assert_eq!(files.len(), expected);
+        let find = |wanted: &str| {
+            files
+                .iter()
+                .find(|(path, _)| path.ends_with(wanted))
+                .unwrap()
+                .1
+        };
+        let dep = str::from_utf8(find("/modules.dep")).unwrap();
+        let theirs = report(&format!("{name}.modules.dep"));
+        assert_eq!(dependencies(dep), dependencies(&theirs));
+        check_tries(&files);
+    }
+}
+
+/// Every trie says what the text beside it says.
+fn check_tries(files: &BTreeMap<String, Vec<u8>>) {
+    let file = |wanted: &str| {
+        files
+            .iter()
+            .find(|(path, _)| path.ends_with(wanted))
+            .unwrap()
+            .1
+    };
+    let dep = Index::parse(file("/modules.dep.bin"), Limits::default()).unwrap();
+    for line in str::from_utf8(file("/modules.dep")).unwrap().lines() {
+        let name = formats::kmod::module_name(line.split(':').next().unwrap());
+        let found = dep.find(name.as_bytes()).unwrap();
+        assert_eq!(found.len(), 1, "{line}");
+        assert_eq!(found[0].1, line.as_bytes());
+    }
+    for name in [
+        "modules.alias.bin",
+        "modules.symbols.bin",
+        "modules.builtin.bin",
+    ] {
+        assert!(dump(file(name), Limits::default()).unwrap().lines().count() > 100);
+    }
+}
