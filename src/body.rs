@@ -81,7 +81,7 @@ impl Body {
         Ok(body)
     }
 
-    /// Has the digest of the whole computed on the way.
+    /// Has the digest of the whole computed when all of it has been sent.
     #[must_use]
     pub fn hashed(mut self, hashing: Option<Hashing>) -> Self {
         self.hashing = hashing;
@@ -174,9 +174,6 @@ impl HttpBody for Body {
         let body = &mut *self;
         match ready!(body.poll_chunk(cx)) {
             Some(Ok(chunk)) => {
-                if let Some(hashing) = &mut body.hashing {
-                    hashing.update(&chunk);
-                }
                 body.left -= chunk.len() as u64;
                 body.sent += chunk.len() as u64;
                 if body.left == 0 {
@@ -209,25 +206,13 @@ impl Drop for Body {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::atomic::{AtomicU64, Ordering},
-    };
+    use std::sync::atomic::{AtomicU64, Ordering};
 
-    use assembler::blobs::Blob;
+    use assembler::blobs::NoBlobs;
     use formats::Digest;
     use http_body_util::BodyExt as _;
 
     use super::*;
-
-    #[derive(Debug)]
-    struct Nothing;
-
-    impl Blobs for Nothing {
-        fn open(&self, _: &Digest) -> io::Result<Blob> {
-            Err(io::ErrorKind::NotFound.into())
-        }
-    }
 
     fn layout() -> Arc<Layout> {
         let mut layout = Layout::new();
@@ -245,16 +230,16 @@ mod tests {
             Part::Range(0..1),
             Part::Bytes(">".into()),
         ];
-        let body = Body::parts(parts, layout(), Arc::new(Nothing)).unwrap();
+        let body = Body::parts(parts, layout(), Arc::new(NoBlobs)).unwrap();
         assert_eq!(body.size_hint().exact(), Some(7));
         assert_eq!(body.collect().await.unwrap().to_bytes(), "<234|0>");
     }
 
     #[tokio::test]
     async fn a_missing_blob_is_an_error_before_or_in_the_body() {
-        let first = Body::parts(vec![Part::Range(10..14)], layout(), Arc::new(Nothing));
+        let first = Body::parts(vec![Part::Range(10..14)], layout(), Arc::new(NoBlobs));
         assert!(matches!(first, Err(ReadError::Missing(_))));
-        let later = Body::parts(vec![Part::Range(0..14)], layout(), Arc::new(Nothing)).unwrap();
+        let later = Body::parts(vec![Part::Range(0..14)], layout(), Arc::new(NoBlobs)).unwrap();
         let sent = Arc::new(AtomicU64::new(u64::MAX));
         let seen = Arc::clone(&sent);
         let later = later.watched(move |bytes, complete| {

@@ -23,6 +23,8 @@ pub struct Failure {
     pub status: StatusCode,
     /// What is said, without line end.
     pub text: String,
+    /// What the log says besides, if it is more.
+    pub reason: Option<String>,
     /// Headers besides.
     pub headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -51,16 +53,14 @@ impl Failure {
         Self {
             status,
             text: text.into(),
+            reason: None,
             headers: Vec::new(),
         }
     }
 
     /// Something that does not exist yet, by name.
     pub fn not_yet(feature: &str) -> Self {
-        Self::new(
-            StatusCode::NOT_IMPLEMENTED,
-            format!("not implemented yet: {feature}"),
-        )
+        forge::Error::NotYet(feature.to_owned()).into()
     }
 
     fn of(kind: Kind, text: String) -> Self {
@@ -96,14 +96,17 @@ impl Failure {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.extend(self.headers);
-        response.extensions_mut().insert(Reason(self.text));
+        let reason = Reason(self.reason.unwrap_or(self.text));
+        response.extensions_mut().insert(reason);
         response
     }
 }
 
 impl From<forge::Error> for Failure {
     fn from(error: forge::Error) -> Self {
-        Self::of(error.kind(), error.to_string())
+        let mut failure = Self::of(error.kind(), error.to_string());
+        failure.reason = Some(chain(&error));
+        failure
     }
 }
 
@@ -113,12 +116,15 @@ impl From<ReadError> for Failure {
     }
 }
 
-/// An error with all its causes, separated by colons.
+/// An error with all its causes, separated by colons; each is said once.
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        write!(text, ": {cause}").expect("writing to a String cannot fail");
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            write!(text, ": {said}").expect("writing to a String cannot fail");
+        }
         next = cause.source();
     }
     text
@@ -183,6 +189,20 @@ mod tests {
         );
         let (_, body) = render(failure, "*/*").await;
         assert_eq!(body, "internal server error\n");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: {0}")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("inner")]
+    struct Inner(#[source] std::io::Error);
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let error = Outer(Inner(std::io::Error::other("cause")));
+        assert_eq!(chain(&error), "outer: inner: cause");
     }
 
     #[test]

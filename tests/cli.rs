@@ -8,9 +8,10 @@
 #[path = "../assembler/tests/support/standin.rs"]
 mod standin;
 
-use std::path::Path;
+use std::{os::unix::fs::FileExt as _, path::Path};
 
 use assert_cmd::Command;
+use formats::{fat, xfs};
 use serde_json::Value as Json;
 
 const DEFAULT_ID: &str = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba";
@@ -146,6 +147,74 @@ fn lists_plans_and_artifacts_come_from_the_release() {
     assert!(stdout(run().args(["store", "stat"])).contains("blobs"));
     assert_eq!(stdout(run().args(["store", "verify"])), "");
     assert_eq!(stdout(run().args(["store", "gc"])).trim(), "0");
+}
+
+#[test]
+fn volumes_are_inspected_whoever_made_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut content = formats::Layout::new();
+    content.bytes(b"set timeout=3\n".as_slice());
+    let mut root = xfs::Directory::default();
+    let file = xfs::File {
+        mode: 0o600,
+        content: content.clone(),
+    };
+    root.insert("grub/grub.cfg", file).unwrap();
+    let boot = xfs::Volume {
+        len: 300 << 20,
+        sector_len: 512,
+        uuid: [0x5a; 16],
+        label: "BOOT".parse().unwrap(),
+        epoch: 1_559_424_892,
+        root,
+    };
+    let mut root = fat::Directory::default();
+    let file = fat::File {
+        attributes: fat::Attributes::ARCHIVE,
+        content,
+    };
+    root.insert("efi/boot/grub.cfg", file).unwrap();
+    let floppy = fat::Volume {
+        geometry: fat::Geometry::floppy(),
+        id: 7,
+        label: fat::Label::NONE,
+        label_epoch: fat::INVARIANT_EPOCH,
+        epoch: 1_559_424_892,
+        root,
+    };
+    for (name, layout, expected) in [
+        (
+            "boot",
+            boot.layout().unwrap(),
+            [
+                "XFS file system, 314572800 bytes",
+                "5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a",
+                "0100600 0:0 1 2019-06-01 21:34:52",
+            ],
+        ),
+        (
+            "floppy",
+            floppy.layout().unwrap(),
+            [
+                "FAT file system, 2949120 bytes",
+                "FAT12 boot sector",
+                "efi/boot/grub.cfg",
+            ],
+        ),
+    ] {
+        let path = folder.path().join(name);
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(layout.len()).unwrap();
+        for (offset, extent) in layout.extents() {
+            if let formats::Extent::Bytes(bytes) = extent {
+                file.write_all_at(bytes, offset).unwrap();
+            }
+        }
+        let text = stdout(forge().arg("inspect").arg(path));
+        for expected in expected {
+            assert!(text.contains(expected), "{name}: no {expected} in\n{text}");
+        }
+    }
 }
 
 #[test]

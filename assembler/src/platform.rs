@@ -73,6 +73,11 @@ impl Platform {
             .find(|platform| platform.names().any(|known| known.as_bytes() == name))
     }
 
+    /// All platforms: metal first, then by name.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        PLATFORMS.iter()
+    }
+
     /// The kernel arguments, in order.
     pub fn kernel_args(&self, arch: Arch, quirks: &Quirks) -> Vec<&'static str> {
         let arguments = match arch {

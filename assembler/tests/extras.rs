@@ -135,13 +135,15 @@ async fn initramfs(
         .create_schematic(document.to_string().as_bytes())
         .await
         .unwrap();
-    let artifact = forge.artifact(
-        &id.to_string(),
-        version,
-        "initramfs-amd64.xz",
-        Need::Payload,
-    );
-    match artifact.await {
+    let artifact = forge
+        .artifact(
+            &id.to_string(),
+            version,
+            "initramfs-amd64.xz",
+            Need::Payload,
+        )
+        .await;
+    match artifact {
         Ok(artifact) => Ok(content(&artifact)),
         Err(error) => Err((error.kind(), error.to_string())),
     }
@@ -192,7 +194,7 @@ async fn extra_catalogues_come_first_and_win() {
     let plain = initramfs(&forge, "v1.13.2", &names[1..]).await.unwrap();
     assert!(lists(&plain, "iscsi-tools"));
     let (kind, text) = initramfs(&forge, "v1.13.2", &names).await.unwrap_err();
-    assert_eq!(kind, Kind::BadRequest);
+    assert_eq!(kind, Kind::BadRequest, "{text}");
     assert!(text.ends_with(
         "official extension \"team/driver\" is not available for Talos version v1.13.2"
     ));
@@ -219,7 +221,7 @@ async fn references_are_followed_only_where_the_operator_allows_it() {
                 assert!(lists(&made.unwrap(), "driver"), "{name}");
             } else {
                 let (kind, text) = made.unwrap_err();
-                assert_eq!(kind, Kind::BadRequest);
+                assert_eq!(kind, Kind::BadRequest, "{text}");
                 assert!(
                     text.contains("is not available for Talos version"),
                     "{text}"
@@ -272,7 +274,7 @@ async fn extensions_that_mean_no_good_are_refused_or_made_all_the_same() {
     let (kind, text) = initramfs(&forge, "v1.14.0", &["team/circle"])
         .await
         .unwrap_err();
-    assert_eq!(kind, Kind::BadRequest);
+    assert_eq!(kind, Kind::BadRequest, "{text}");
     assert_eq!(
         text,
         "error moving firmware of extension \"circle\": \"usr/lib/firmware/a\": too many links, or links in a circle"

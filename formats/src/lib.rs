@@ -12,6 +12,7 @@ pub mod digest;
 pub mod extent;
 pub mod fat;
 pub mod gpt;
+pub mod grub;
 pub mod input;
 pub mod iso9660;
 pub mod kmod;

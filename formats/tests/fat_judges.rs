@@ -1,4 +1,4 @@
-//! FAT32 volumes before the judges: fsck.fat, mtools, fatfs, and mkfs.fat for the geometry.
+//! FAT32 and FAT12 volumes before the judges: fsck.fat, mtools, fatfs, and mkfs.fat and mformat for the geometry.
 
 #![expect(
     clippy::print_stdout,
@@ -13,7 +13,7 @@ use std::{fs, io::Read as _};
 
 use formats::{
     Layout,
-    fat::{self, Attributes, ClusterSize, Directory, File, Geometry, Volume},
+    fat::{self, Attributes, ClusterSize, Directory, File, Geometry, Label, Volume},
     read_at::ReadAt as _,
 };
 use images::{Blobs, verdict};
@@ -115,6 +115,142 @@ fn fsck_has_nothing_to_say() {
             assert!(!text.contains(complaint), "{complaint}: {text}");
         }
     }
+}
+
+/// `efi.img` of an ISO that boots GRUB only.
+fn floppy(blobs: &mut Blobs) -> Layout {
+    let mut root = Directory::default();
+    for (path, seed, len) in FLOPPY_FILES {
+        let content = blobs.add(seed, len);
+        let attributes = Attributes::ARCHIVE;
+        let file = File {
+            attributes,
+            content,
+        };
+        root.insert(path, file).unwrap();
+    }
+    let volume = Volume {
+        geometry: Geometry::floppy(),
+        id: 0x1234_5678,
+        label: Label::NONE,
+        label_epoch: fat::INVARIANT_EPOCH,
+        epoch: 1_559_424_892,
+        root,
+    };
+    volume.layout().unwrap()
+}
+
+const FLOPPY_FILES: [(&str, u32, usize); 3] = [
+    ("efi/boot/bootaa64.efi", 1, 700_001),
+    ("efi/boot/bootx64.efi", 2, 1_200_000),
+    ("efi/boot/fallback options.csv", 3, 512),
+];
+
+#[test]
+fn judges_accept_a_floppy_disk() {
+    let mut blobs = Blobs::default();
+    let layout = floppy(&mut blobs);
+    let path = blobs.write(&layout);
+    let (Some(mut fsck), Some(mut minfo)) = (judge("fsck.fat"), judge("minfo")) else {
+        return;
+    };
+    let text = verdict(fsck.args(["-n", "-v"]).arg(&path));
+    assert!(text.contains("5 files, 1859/2863 clusters"), "{text}");
+    for complaint in ["differ", "Dirty", "arning", "Wrong", "incorrect", "reclaim"] {
+        assert!(!text.contains(complaint), "{complaint}: {text}");
+    }
+    let text = verdict(minfo.arg("-i").arg(&path).arg("::"));
+    for line in [
+        "disk type=\"FAT12   \"",
+        "max available root directory slots: 240",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&path)
+        .unwrap();
+    let theirs = fatfs::FileSystem::new(file, fatfs::FsOptions::new()).unwrap();
+    assert_eq!(theirs.fat_type(), fatfs::FatType::Fat12);
+    for (path, seed, len) in FLOPPY_FILES {
+        let mut bytes = Vec::new();
+        theirs
+            .root_dir()
+            .open_file(path)
+            .unwrap()
+            .read_to_end(&mut bytes)
+            .unwrap();
+        let content = blobs.add(seed, len);
+        assert!(bytes == blobs.collect(&content), "{path}");
+    }
+}
+
+/// What mformat and mcopy make of the same files, but for the boot program, the maker's name, and a partition table within the
+/// boot sector.
+#[test]
+fn a_floppy_disk_is_that_of_mtools() {
+    let mut blobs = Blobs::default();
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("efi.img");
+    let (Some(mut mformat), Some(mut mmd)) = (judge("mformat"), judge("mmd")) else {
+        return;
+    };
+    verdict(
+        mformat
+            .args(["-C", "-f", "2880", "-L", "16", "-N", "12345678", "-i"])
+            .arg(&image)
+            .arg("::"),
+    );
+    verdict(mmd.arg("-i").arg(&image).args(["::efi", "::efi/boot"]));
+    for (path, seed, len) in FLOPPY_FILES {
+        let Some(mut mcopy) = judge("mcopy") else {
+            return;
+        };
+        let source = folder.path().join("source");
+        let content = blobs.add(seed, len);
+        fs::write(&source, blobs.collect(&content)).unwrap();
+        verdict(
+            mcopy
+                .arg("-i")
+                .arg(&image)
+                .arg(&source)
+                .arg(format!("::{path}")),
+        );
+    }
+    let theirs = fs::read(&image).unwrap();
+    let layout = floppy(&mut blobs);
+    let ours = blobs.collect(&layout);
+    assert_eq!(ours.len(), theirs.len());
+    assert_eq!(ours[..3], theirs[..3], "jump");
+    assert_eq!(ours[11..62], theirs[11..62], "boot sector");
+    assert_eq!(ours[512..19 * 512], theirs[512..19 * 512], "FATs");
+    // The directories have other dates.
+    assert!(ours[38 * 512..] == theirs[38 * 512..], "files");
+}
+
+/// FAT32 by its boot sector, FAT16 by the count of its clusters, as the reference makes it.
+#[test]
+fn a_small_partition_of_large_sectors_is_read_as_fat32() {
+    let mut blobs = Blobs::default();
+    let root = root(&mut blobs);
+    let layout = volume(Geometry::partition(100 * MIB, 4096).unwrap(), root);
+    let contents = fat::read(&blobs.source(&layout), &fat::Limits::default()).unwrap();
+    assert_eq!(
+        (contents.kind, contents.clusters),
+        (fat::Kind::Fat32, 25_518)
+    );
+    let Some(mut fsck) = judge("fsck.fat") else {
+        return;
+    };
+    let path = blobs.write(&layout);
+    let text = verdict(fsck.args(["-n", "-v"]).arg(&path));
+    assert!(text.contains("317 files"), "{text}");
+    assert!(
+        text.contains("Filesystem is FAT32 according to fat_length"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -8,20 +8,17 @@
 
 mod images;
 pub mod judges;
+#[path = "images/uefi.rs"]
+mod uefi;
 
 use formats::{
     fat::{self, Attributes},
-    iso9660::{
-        self, Appended, BootEntry, BootImage, Catalog, Directory, File, Image, LoadSectors, Node,
-        Platform, SystemArea, volume_id,
-    },
-    mbr,
+    iso9660::{self, Directory, File, Image, Node},
     read_at::{ReadAt as _, Window},
 };
 use images::{Blobs, verdict};
 use judges::judge;
 
-const EPOCH: i64 = 1_559_424_892;
 const LOADER_CONF: &str = "# systemd-boot configuration\n\ntimeout 10\n\nsecure-boot-enroll off\n";
 
 /// A report: sections after lines of `===== title`.
@@ -114,39 +111,7 @@ fn image(report: &Report, blobs: &mut Blobs) -> Image {
         root.insert(&path, Node::File(File { mode, content }))
             .unwrap();
     }
-    let len = fat::iso_esp_len(loader, uki);
-    let volume = fat::Volume {
-        geometry: fat::Geometry::mkfs(len, 512, fat::iso_esp_cluster(len)).unwrap(),
-        id: fat::INVARIANT_ID,
-        label: "EFI".parse().unwrap(),
-        label_epoch: fat::INVARIANT_EPOCH,
-        epoch: EPOCH,
-        root: esp,
-    };
-    let default = BootEntry {
-        platform: Platform::Efi,
-        image: BootImage::Appended(0),
-        load: LoadSectors::Whole,
-    };
-    Image {
-        volume_id: volume_id("Talos-v1.14.0"),
-        volume_set_id: "Talos-v1.14.0".to_owned(),
-        preparer_id: "TALOS-FORGE".to_owned(),
-        epoch: EPOCH,
-        root,
-        catalog: Some(Catalog {
-            default,
-            more: Vec::new(),
-        }),
-        system_area: SystemArea::Mbr {
-            iso_kind: mbr::LINUX,
-        },
-        partition_offset: 16,
-        appended: vec![Appended {
-            kind: mbr::EFI_SYSTEM,
-            content: volume.layout().unwrap(),
-        }],
-    }
+    uefi::image(root, uefi::esp(esp, loader, uki))
 }
 
 fn reports() -> [(Report, Blobs, Image); 2] {

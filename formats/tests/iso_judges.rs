@@ -8,21 +8,18 @@
 
 mod images;
 pub mod judges;
+#[path = "images/uefi.rs"]
+mod uefi;
 
 use std::{fs, io::Read as _, path::Path};
 
 use formats::{
     Layout, fat,
-    iso9660::{
-        self, Appended, BootEntry, BootImage, Catalog, Directory, File, Image, LoadSectors, Node,
-        Platform, SystemArea, volume_id,
-    },
-    mbr,
+    iso9660::{self, Directory, File, Image, Node},
 };
 use images::{Blobs, verdict};
 use judges::judge;
 
-const EPOCH: i64 = 1_559_424_892;
 const UKI: &str = "EFI/Linux/Talos-v1.14.0.efi";
 
 fn esp(files: &[(&str, Layout)]) -> Layout {
@@ -38,27 +35,12 @@ fn esp(files: &[(&str, Layout)]) -> Layout {
         )
         .unwrap();
     }
-    let len = fat::iso_esp_len(
-        0,
-        files
-            .iter()
-            .map(|(_, content)| content.len())
-            .max()
-            .unwrap_or(0),
-    );
-    let volume = fat::Volume {
-        geometry: fat::Geometry::mkfs(len, 512, fat::iso_esp_cluster(len)).unwrap(),
-        id: fat::INVARIANT_ID,
-        label: "EFI".parse().unwrap(),
-        label_epoch: fat::INVARIANT_EPOCH,
-        epoch: EPOCH,
-        root,
-    };
-    volume.layout().unwrap()
+    let longest = files.iter().map(|(_, content)| content.len()).max();
+    uefi::esp(root, 0, longest.unwrap_or(0))
 }
 
 /// An image for UEFI of these files, in the ISO and in its ESP.
-fn uefi(files: &[(&str, Layout)]) -> Image {
+fn bootable(files: &[(&str, Layout)]) -> Image {
     let mut root = Directory::new(0o755);
     for (path, content) in files {
         let content = content.clone();
@@ -71,35 +53,12 @@ fn uefi(files: &[(&str, Layout)]) -> Image {
         )
         .unwrap();
     }
-    let default = BootEntry {
-        platform: Platform::Efi,
-        image: BootImage::Appended(0),
-        load: LoadSectors::Whole,
-    };
-    Image {
-        volume_id: volume_id("Talos-v1.14.0"),
-        volume_set_id: "Talos-v1.14.0".to_owned(),
-        preparer_id: "TALOS-FORGE".to_owned(),
-        epoch: EPOCH,
-        root,
-        catalog: Some(Catalog {
-            default,
-            more: Vec::new(),
-        }),
-        system_area: SystemArea::Mbr {
-            iso_kind: mbr::LINUX,
-        },
-        partition_offset: 16,
-        appended: vec![Appended {
-            kind: mbr::EFI_SYSTEM,
-            content: esp(files),
-        }],
-    }
+    uefi::image(root, esp(files))
 }
 
 /// Names of all lengths, a link, an empty file, a directory of several blocks, one as deep as can be.
 fn rich(blobs: &mut Blobs) -> Image {
-    let mut image = uefi(&[
+    let mut image = bootable(&[
         ("EFI/BOOT/BOOTX64.EFI", blobs.add(1, 120_001)),
         (UKI, blobs.add(2, 5_000_001)),
     ]);
@@ -360,7 +319,7 @@ fn a_file_of_more_than_4_gib_has_several_extents() {
         root,
         catalog: None,
         appended: Vec::new(),
-        ..uefi(&[])
+        ..bootable(&[])
     };
     let layout = image.layout().unwrap();
     let contents = iso9660::read(&blobs.source(&layout), &iso9660::Limits::default()).unwrap();

@@ -21,6 +21,7 @@ FIRMWARE = {
     ("arm64", False): ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("arm64", True): ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
 }
+U_BOOT = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
 # OVMF tries IPv4 and IPv6 PXE for a minute before HTTP; these switches turn them off
 HTTP_ONLY = ("IPv4PXESupport", "IPv6PXESupport", "IPv6Support")
 
@@ -42,9 +43,12 @@ def guest_url(url):
 class Machine:
     """Options of one virtual machine; methods add to them."""
 
-    def __init__(self, arch, folder, memory, bios=False, secure_boot=False, variables=None):
+    def __init__(self, arch, folder, memory, bios=False, secure_boot=False, variables=None,
+                 u_boot=False):
         if bios and arch != "amd64":
             raise MediaError("only amd64 has a BIOS")
+        if u_boot and arch != "arm64":
+            raise MediaError("U-Boot is there for arm64 only")
         self.arch, self.folder, self.bios = arch, folder, bios
         self.options = [PROGRAMS[arch], "-nographic", "-nodefaults", "-serial", "stdio",
                         "-m", str(memory)]
@@ -60,6 +64,7 @@ class Machine:
         if not secure_boot:
             self.add("-no-reboot")      # with Secure Boot, enrolling keys ends in a reboot
         self.firmware = FIRMWARE[arch, secure_boot]
+        self.u_boot = u_boot
         self.variables = variables
 
     def add(self, *options):
@@ -68,6 +73,10 @@ class Machine:
     def uefi(self):
         """Firmware from flash, with variables of its own: boot loaders write there."""
         if self.bios:
+            return
+        if self.u_boot:
+            open_installed(U_BOOT).close()
+            self.add("-bios", U_BOOT)
             return
         code, template = self.firmware
         flash = self.folder / "variables.fd"

@@ -16,7 +16,7 @@ use formats::read_at::ReadAt;
 /// Show what an image holds
 #[derive(Debug, Args)]
 #[command(
-    long_about = "Shows what an image holds, whoever made it: partition tables, META, PE sections, ISO 9660, FAT, cpio, squashfs and compressed files.",
+    long_about = "Shows what an image holds, whoever made it: partition tables, META, PE sections, ISO 9660, FAT, XFS, cpio, squashfs and compressed files.",
     after_long_help = "Example:\n  talos-forge inspect metal-amd64.iso"
 )]
 pub(super) struct Inspect {
@@ -35,6 +35,7 @@ enum Kind {
     Gpt,
     Adv,
     Fat,
+    Xfs,
     Squashfs,
     Cpio,
     Zstd,
@@ -46,12 +47,13 @@ enum Kind {
 const HEAD: usize = 0x8800;
 
 /// Where a magic number stands and what it means; the first that fits decides. An ISO comes before its hybrid MBR.
-const MAGIC: [(usize, &[u8], Kind); 12] = [
+const MAGIC: [(usize, &[u8], Kind); 13] = [
     (0x8001, b"CD001", Kind::Iso),
     (512, b"EFI PART", Kind::Gpt),
     (4096, b"EFI PART", Kind::Gpt),
     (82, b"FAT32", Kind::Fat),
     (54, b"FAT", Kind::Fat),
+    (0, b"XFSB", Kind::Xfs),
     (0, b"\x5a\x4b\x3c\x2d", Kind::Adv),
     (0, b"hsqs", Kind::Squashfs),
     (0, b"070701", Kind::Cpio),
@@ -77,6 +79,7 @@ impl Kind {
             Self::Gpt => "disk with GUID partition table",
             Self::Adv => "META values",
             Self::Fat => "FAT file system",
+            Self::Xfs => "XFS file system",
             Self::Squashfs => "squashfs file system",
             Self::Cpio => "cpio archive (newc)",
             Self::Zstd => "Zstandard frames",

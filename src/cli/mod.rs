@@ -171,7 +171,7 @@ async fn run_async(global: &Global, command: Command) -> anyhow::Result<()> {
 
 /// An error with its causes on one line.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = crate::error::chain(&**error);
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     lines.join(" ")
 }

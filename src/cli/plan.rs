@@ -157,7 +157,7 @@ mod tests {
         let artifact = Artifact {
             layout: Arc::new(layout()),
             etag: Digest::of(b"x"),
-            blobs: Arc::new(assembler::forge::Pinned::default()),
+            blobs: Arc::new(assembler::blobs::NoBlobs),
             was_known: false,
         };
         let json = describe("a", &artifact);

@@ -106,15 +106,15 @@ pub(super) fn plan(app: &App, call: &Call, artifact: &Artifact, path: &str) -> P
     response::plan(&call.method, &call.headers, &entity)
 }
 
-/// The answer. The first download of the whole has its digest computed on the way.
+/// The answer. After the first download of the whole its digest is computed.
 pub(super) fn respond(app: &App, call: &Call, plan: Plan, artifact: &Artifact) -> Answer {
     let whole = [Part::Range(0..artifact.layout.len())];
     let is_whole = call.method == Method::GET && plan.parts == whole && !artifact.layout.is_empty();
     let (layout, blobs) = (Arc::clone(&artifact.layout), Arc::clone(&artifact.blobs));
-    let body = Body::parts(plan.parts, layout, blobs)?;
     let hashing = is_whole
-        .then(|| app.digests.start(&artifact.etag))
+        .then(|| app.digests.start(&artifact.etag, &layout, &blobs))
         .flatten();
+    let body = Body::parts(plan.parts, layout, blobs)?;
     let mut response = Response::new(body.hashed(hashing));
     *response.status_mut() = plan.status;
     *response.headers_mut() = plan.headers;

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 const CLIENTS: usize = 1000;
-const SECONDS: u64 = 20;
+const SECONDS: u64 = 10;
 /// Anonymous memory and socket buffers together, in bytes.
 const GOAL: u64 = 256 << 20;
 const FILE: &str = "metal-amd64.iso";

@@ -7,7 +7,7 @@ use std::{
 
 use crate::support::{VERSION, alone, build, forge, layout, reference, release, temporary};
 
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 8;
 const SEED: u32 = 20_190_602;
 
 #[test]

@@ -1,4 +1,4 @@
-//! A registry over an OCI layout, which can be told to misbehave.
+//! A registry over an OCI layout, which can be told to misbehave, or taken for a proxy.
 
 use std::{
     collections::BTreeMap,
@@ -40,6 +40,7 @@ struct Shared {
     /// Manifests by repository and tag.
     tags: BTreeMap<String, BTreeMap<String, String>>,
     fault: Mutex<Option<(Place, Fault)>>,
+    asked: Mutex<Vec<String>>,
 }
 
 /// A running registry.
@@ -65,6 +66,7 @@ impl Registry {
             folder: folder.to_owned(),
             tags,
             fault: Mutex::new(None),
+            asked: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -73,7 +75,7 @@ impl Registry {
             for stream in listener.incoming() {
                 let shared = Arc::clone(&served);
                 // A client that goes away ends its thread only.
-                std::thread::spawn(move || shared.answer(stream.unwrap()).is_ok());
+                std::thread::spawn(move || shared.answer(&stream.unwrap()).is_ok());
             }
         });
         Self { address, shared }
@@ -81,6 +83,16 @@ impl Registry {
 
     pub(crate) fn misbehave(&self, fault: Option<(Place, Fault)>) {
         *self.shared.fault.lock().unwrap() = fault;
+    }
+
+    /// The methods and targets that it was asked for, as sent.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// Forgets what it was asked for.
+    pub(crate) fn forget(&self) {
+        self.shared.asked.lock().unwrap().clear();
     }
 }
 
@@ -90,8 +102,8 @@ impl Shared {
         fault.filter(|fault| fault.0 == place).map(|fault| fault.1)
     }
 
-    fn answer(&self, stream: TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(&stream);
+    fn answer(&self, mut stream: &TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream);
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let (mut first, mut header) = (0, String::new());
@@ -107,13 +119,20 @@ impl Shared {
             words.next().unwrap_or_default(),
             words.next().unwrap_or_default(),
         );
+        let asked = format!("{method} {path}");
+        self.asked.lock().unwrap().push(asked);
+        // What is sent to a proxy names the server too.
+        let path = match path.strip_prefix("http://").and_then(|url| url.find('/')) {
+            Some(host) => &path["http://".len() + host..],
+            None => path,
+        };
         let path = path.split('?').next().unwrap_or_default();
         let Some(found) = self.find(path) else {
-            return (&stream).write_all(
+            return stream.write_all(
                 b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
             );
         };
-        self.send(&stream, &found, method == "HEAD", first)
+        self.send(stream, &found, method == "HEAD", first)
     }
 
     fn find(&self, path: &str) -> Option<Found> {

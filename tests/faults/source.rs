@@ -2,10 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use assembler::{
-    forge::{Forge, Options},
-    source::RegistryOptions,
-};
+use assembler::{forge::Forge, source::RegistryOptions};
 use talos_forge::{
     app::{App, Site},
     config::{Config, source::Settings},
@@ -20,6 +17,8 @@ use crate::{
 };
 
 const FILE: &str = "kernel-amd64";
+/// How long an answer may take to begin where none will come.
+const PATIENCE: Duration = Duration::from_secs(4);
 const FAULTS: [Fault; 8] = [
     Fault::Reset,
     Fault::Truncate,
@@ -38,23 +37,25 @@ struct Service {
 }
 
 impl Service {
-    fn start(data: &Path, registry: &Registry) -> Self {
+    fn start(data: &Path, registry: &Registry, fault: Fault) -> Self {
         let environment = [(
             "IF_ARTIFACTS_CORE_REGISTRY".to_owned(),
             registry.address.to_string(),
         )];
         let settings = Settings::load(&[], &environment).unwrap();
         let config = Config::new(settings, data).unwrap();
-        let options = Options {
-            registry: RegistryOptions {
-                stall_timeout: Duration::from_secs(1),
-                attempts: 2,
-                backoff: Duration::from_millis(1),
-                max_retry_after: Duration::from_millis(30),
-                ..RegistryOptions::default()
-            },
-            ..config.forge_options()
+        let mut options = config.forge_options();
+        options.registry = RegistryOptions {
+            attempts: 2,
+            backoff: Duration::from_millis(1),
+            max_retry_after: Duration::from_millis(30),
+            ..RegistryOptions::default()
         };
+        if fault == Fault::Hang {
+            // Together they are how long an answer is waited for.
+            options.registry.connect_timeout = PATIENCE / 2;
+            options.registry.stall_timeout = PATIENCE / 2;
+        }
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let address = runtime.block_on(async {
             let forge = Arc::new(Forge::open(options).await.unwrap());
@@ -79,15 +80,15 @@ impl Service {
 /// What the text says of the cause; nothing of what the system says in its own words.
 fn cause(fault: Fault, place: Place) -> &'static str {
     match (fault, place) {
-        (Fault::WrongByte | Fault::Short, Place::Manifest) => "hash to",
-        (Fault::WrongByte, _) => "hash to",
-        (Fault::Short, Place::Layer) => "ends after",
-        (Fault::Short, Place::Tags) => "malformed",
-        (Fault::Status(429), _) => "429",
-        (Fault::Status(500), _) => "500",
-        (Fault::Status(_), _) => "503",
-        (Fault::Hang, _) => "1 s",
-        (Fault::Reset | Fault::Truncate, _) => "attempts",
+        (Fault::WrongByte, _) | (Fault::Short, Place::Manifest) => ": the bytes hash to sha256:",
+        (Fault::Short, Place::Layer) => ": ends after ",
+        (Fault::Short, Place::Tags) => ": malformed list of tags: ",
+        (Fault::Status(429), _) => ": 429 Too Many Requests (2 attempts)",
+        (Fault::Status(500), _) => ": 500 Internal Server Error (2 attempts)",
+        (Fault::Status(_), _) => ": 503 Service Unavailable (2 attempts)",
+        (Fault::Hang, _) => ": answering took longer than 4000 ms (2 attempts)",
+        // A connection that was reset, or ended: the system's words, and how often.
+        (Fault::Reset | Fault::Truncate, _) => " (2 attempts)",
     }
 }
 
@@ -102,7 +103,7 @@ fn faults(place: Place, path: &str) {
             continue;
         }
         let data = tempfile::tempdir().unwrap();
-        let service = Service::start(data.path(), &registry);
+        let service = Service::start(data.path(), &registry, fault);
         if place == Place::Layer {
             // The list and the tag are known by then: the layer is all that fails.
             assert_eq!(get(service.address, "/versions").status, 200);
@@ -113,12 +114,9 @@ fn faults(place: Place, path: &str) {
         println!("{place:?} {fault:?}: {} {}", failed.status, text.trim_end());
         let status = if fault == Fault::Hang { 504 } else { 502 };
         assert_eq!(failed.status, status, "{fault:?}: {text}");
-        for part in [
-            &registry.address.to_string(),
-            "siderolabs/imager",
-            cause(fault, place),
-        ] {
-            assert!(text.contains(part), "{fault:?}: {part} is not in {text}");
+        let source = format!("registry {}: siderolabs/imager", registry.address);
+        for part in [&source, cause(fault, place)] {
+            assert!(text.contains(part), "{fault:?}: {part:?} is not in {text}");
         }
         registry.misbehave(None);
         let recovered = get(service.address, path);

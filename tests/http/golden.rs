@@ -172,8 +172,19 @@ fn boot_sector(report: &Json, ours: &fat::Contents, sectors: u64) {
     // As many sectors as leave at least 65,525 clusters, with some to spare.
     let enough = |count: &u64| sectors / count >= 65525 + 2048;
     theirs["spc"] = [8, 4, 2].into_iter().find(enough).unwrap_or(1).into();
+    let found = boot_sector_fields(boot);
+    assert_eq!(found, theirs);
+    let (label, dated) = ours.label.as_ref().unwrap();
+    assert_eq!(
+        (label.as_str(), dated.to_string().as_str()),
+        ("EFI", "2015-03-14 09:26:52")
+    );
+}
+
+/// A boot sector as reports show it.
+pub(crate) fn boot_sector_fields(boot: &fat::BootSector) -> Json {
     let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
-    let found = json!({
+    json!({
         "oem": text(&boot.oem_name),
         "bps": boot.bytes_per_sector.get(),
         "spc": boot.sectors_per_cluster,
@@ -197,13 +208,7 @@ fn boot_sector(report: &Json, ours: &fat::Contents, sectors: u64) {
         "volid": format!("{:08x}", boot.volume_id),
         "label": text(&boot.volume_label),
         "type": text(&boot.file_system),
-    });
-    assert_eq!(found, theirs);
-    let (label, dated) = ours.label.as_ref().unwrap();
-    assert_eq!(
-        (label.as_str(), dated.to_string().as_str()),
-        ("EFI", "2015-03-14 09:26:52")
-    );
+    })
 }
 
 fn check(name: &str, file: &[u8]) {

@@ -5,8 +5,11 @@
     reason = "a step that fails is a test that fails"
 )]
 
+mod disks;
 mod documents;
 mod golden;
+#[path = "../../formats/tests/judges/mod.rs"]
+mod judges;
 mod kernels;
 mod ranges;
 mod registry;
@@ -15,6 +18,7 @@ mod service;
 #[path = "../../assembler/tests/support/standin.rs"]
 mod standin;
 mod support;
+mod sweep;
 #[path = "../../formats/tests/reports/uki.rs"]
 mod uki;
 mod vectors;

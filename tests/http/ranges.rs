@@ -8,8 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Fixed, Running};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use formats::Digest;
 use reqwest::{Method, StatusCode, header};
+
+use crate::support::{Fixed, Running};
 
 /// A generator whose numbers every run repeats.
 struct Numbers(u64);
@@ -158,10 +161,26 @@ async fn headers_are_those_that_are_allowed_and_no_others() {
         }
     }
     assert_eq!(digests[0], None, "nobody has read the artifact yet");
-    assert!(
-        digests.last().unwrap().is_some(),
-        "the first download has been hashed"
-    );
+}
+
+#[tokio::test]
+async fn the_digest_of_the_whole_is_known_soon_after_the_first_download() {
+    let fixed = Arc::new(Fixed::new());
+    let expected = STANDARD.encode(Digest::of(&fixed.whole).as_bytes());
+    let server = Running::start(Arc::clone(&fixed)).await;
+    let client = reqwest::Client::new();
+    let get = client.get(server.url("artifact")).send().await.unwrap();
+    assert_eq!(get.headers().get("repr-digest"), None);
+    get.bytes().await.unwrap();
+    let begin = Instant::now();
+    loop {
+        let head = client.head(server.url("artifact")).send().await.unwrap();
+        if let Some(digest) = head.headers().get("repr-digest") {
+            assert_eq!(digest, format!("sha-256=:{expected}:").as_str());
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_mins(1), "never");
+    }
 }
 
 #[tokio::test]

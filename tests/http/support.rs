@@ -144,8 +144,10 @@ impl Handler for Fixed {
         let plan = response::plan(request.method(), request.headers(), &entity);
         let is_whole = plan.parts == [Part::Range(0..self.layout.len())];
         let blobs = Arc::clone(&self.blobs) as Arc<dyn Blobs>;
+        let hashing = is_whole
+            .then(|| self.digests.start(&etag, &self.layout, &blobs))
+            .flatten();
         let body = Body::parts(plan.parts, Arc::clone(&self.layout), blobs).unwrap();
-        let hashing = is_whole.then(|| self.digests.start(&etag)).flatten();
         let mut response = Response::new(body.hashed(hashing));
         *response.status_mut() = plan.status;
         *response.headers_mut() = plan.headers;

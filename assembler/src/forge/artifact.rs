@@ -1,15 +1,16 @@
 //! Artifacts: layouts with the blobs under them, known once, pinned while they are read.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use formats::{Digest, Layout};
 
 use crate::{
-    blobs::{Blob, Blobs},
+    blobs::{Blob, Blobs, NoBlobs},
     images::blocking,
     plan,
     quirks::Quirks,
     schematic::{Id, Schematic},
+    store::Store,
     target::Target,
 };
 
@@ -29,18 +30,23 @@ pub struct Artifact {
 }
 
 /// Blobs held open: eviction passes them by, and they stay readable whatever happens to the store.
-#[derive(Debug, Default)]
-pub struct Pinned(HashMap<Digest, Blob>);
+#[derive(Debug)]
+struct Pinned {
+    store: Arc<Store>,
+    /// In the order of the digests.
+    blobs: Vec<(Digest, Blob)>,
+}
 
 impl Blobs for Pinned {
     fn open(&self, digest: &Digest) -> io::Result<Blob> {
-        let missing = || {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("blob {digest} is not held"),
-            )
-        };
-        self.0.get(digest).cloned().ok_or_else(missing)
+        match self.blobs.binary_search_by_key(digest, |(name, _)| *name) {
+            Ok(place) => Ok(self.blobs[place].1.clone()),
+            Err(_) => NoBlobs.open(digest),
+        }
+    }
+
+    fn doubt(&self, digest: &Digest) {
+        self.store.doubt(digest);
     }
 }
 
@@ -68,13 +74,20 @@ pub(super) struct Images {
 pub(super) struct Known {
     pub(super) layout: Arc<Layout>,
     pub(super) etag: Digest,
+    /// The blobs that it takes bytes from, in order, each once.
+    blobs: Arc<[Digest]>,
 }
 
 impl Known {
     pub(super) fn new(layout: Layout) -> Self {
+        let blobs = layout.blobs().into_iter();
+        let mut blobs: Vec<Digest> = blobs.map(|(digest, ..)| digest).collect();
+        blobs.sort_unstable();
+        blobs.dedup();
         Self {
             etag: layout.fingerprint(plan::FORMAT_EPOCH),
             layout: Arc::new(layout),
+            blobs: blobs.into(),
         }
     }
 }
@@ -130,26 +143,23 @@ impl Forge {
 
 impl Inner {
     /// The blobs of a known layout if they are needed and all there; `None` when some have to be fetched or made again.
-    async fn pinned(&self, known: &Known, need: Need) -> Result<Option<Arc<Pinned>>, Error> {
+    async fn pinned(&self, known: &Known, need: Need) -> Result<Option<Arc<dyn Blobs>>, Error> {
         if need == Need::Layout {
-            return Ok(Some(Arc::default()));
+            return Ok(Some(Arc::new(NoBlobs)));
         }
-        let mut digests: Vec<Digest> = known
-            .layout
-            .blobs()
-            .into_iter()
-            .map(|(digest, ..)| digest)
-            .collect();
-        digests.sort_unstable();
-        digests.dedup();
         let store = Arc::clone(&self.store);
+        let open = |digest: &Digest| Some((*digest, store.pin_open(digest)?));
+        if let Some(blobs) = known.blobs.iter().map(open).collect() {
+            return Ok(Some(Arc::new(Pinned { store, blobs })));
+        }
+        let digests = Arc::clone(&known.blobs);
         let pinned = blocking(move || {
-            let pins = digests
-                .into_iter()
-                .map(|digest| Ok(store.pin(&digest)?.map(|blob| (digest, blob))));
-            pins.collect::<Result<Option<HashMap<_, _>>, crate::store::Error>>()
+            let pin = |digest: &Digest| Ok(store.pin(digest)?.map(|blob| (*digest, blob)));
+            let blobs = digests.iter().map(pin);
+            let blobs = blobs.collect::<Result<Option<Vec<_>>, crate::store::Error>>()?;
+            Ok(blobs.map(|blobs| Arc::new(Pinned { store, blobs }) as Arc<dyn Blobs>))
         });
-        Ok(pinned.await?.map(|blobs| Arc::new(Pinned(blobs))))
+        pinned.await
     }
 
     /// An artifact of a layout whose blobs were just seen to be in the store.

@@ -60,6 +60,14 @@ pub enum Error {
         /// Why.
         source: formats::squashfs::WriteError,
     },
+    /// An image of GRUB cannot be made.
+    #[error("{name}: {source}")]
+    Grub {
+        /// The source and the build's folder.
+        name: String,
+        /// Why.
+        source: formats::grub::Error,
+    },
     /// Not built yet.
     #[error("not built yet: {0}")]
     NotYet(String),
@@ -88,7 +96,7 @@ impl Error {
         match self {
             Self::Schematic(error) => error.kind(),
             Self::Version(_) | Self::Repository(_) => Kind::BadRequest,
-            Self::Digest(_) => Kind::Upstream,
+            Self::Digest(_) | Self::Grub { .. } => Kind::Upstream,
             Self::Target(error) => error.kind(),
             Self::NotAvailable(_) | Self::NoSuchFile(_) => Kind::NotFound,
             Self::Catalog(error) => error.kind(),

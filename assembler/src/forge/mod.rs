@@ -8,6 +8,8 @@ mod artifact;
 mod disk;
 mod error;
 mod extension;
+#[expect(dead_code, reason = "disk images and ISOs are about to use it")]
+mod grub;
 mod lists;
 mod modules;
 mod named;
@@ -33,7 +35,7 @@ use crate::{
     version::Version,
 };
 
-pub use self::artifact::{Artifact, Pinned};
+pub use self::artifact::Artifact;
 pub use self::error::Error;
 pub use self::preparing::{Prepared, Preparing};
 use self::{artifact::Key, lists::Repositories};
@@ -161,6 +163,7 @@ struct Inner {
     preparing: Arc<preparing::Board>,
     /// Images of extensions whose contents were looked through.
     linted: Mutex<HashSet<Digest>>,
+    grubs: Flights<Digest, grub::Made, Error>,
     modules: modules::Known,
 }
 
@@ -233,6 +236,7 @@ impl Forge {
             derived: Flights::new(),
             preparing: Arc::default(),
             linted: Mutex::default(),
+            grubs: Flights::new(),
             modules: modules::Known::new(),
         };
         Ok(Self {

@@ -80,11 +80,13 @@ impl Inner {
         }
         let path = path(quirks);
         let compression = compression(quirks);
-        let mut recipe = format!("{RECIPE} index {compression:?} {path} {}", base.digest);
-        for extension in &extensions {
-            recipe.push_str(&format!(" {}", recipe_of(extension, "")));
-        }
-        let recipe = Digest::of(recipe);
+        let recipes = extensions.iter().map(|extension| recipe_of(extension, ""));
+        let recipes: Vec<String> = recipes.map(|recipe| recipe.hex()).collect();
+        let recipe = Digest::of(format!(
+            "{RECIPE} index {compression:?} {path} {} {}",
+            base.digest,
+            recipes.join(" ")
+        ));
         let known: Option<Made> = self.store.fact("modules.dep", &recipe.hex());
         let made = match known {
             Some(made)

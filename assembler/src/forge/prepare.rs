@@ -136,7 +136,7 @@ impl Inner {
         })
     }
 
-    async fn initramfs(
+    pub(super) async fn initramfs(
         &self,
         key: &Key,
         schematic: &Schematic,

@@ -4,13 +4,14 @@
 //! bytes of heads that arithmetic needs.
 
 mod disk;
+pub mod grub;
 mod initramfs;
 mod iso;
 mod uki;
 
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xz};
+use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs, xz};
 
 use crate::{
     error::Kind,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 pub(crate) use self::disk::sector_len;
-pub use self::disk::{Boot, Disk, SdBoot};
+pub use self::disk::{Boot, Disk, Grub, SdBoot};
 
 /// The date of everything inside images, seconds since 1970: 2019-06-01 21:34:52 UTC.
 pub const EPOCH: u32 = 1_559_424_892;
@@ -149,6 +150,12 @@ pub enum Error {
     /// Of a disk.
     #[error("disk: {0}")]
     Gpt(#[from] gpt::Error),
+    /// Of the BOOT partition.
+    #[error("BOOT: {0}")]
+    Xfs(#[from] xfs::Error),
+    /// Of GRUB's images.
+    #[error("GRUB: {0}")]
+    Grub(#[from] formats::grub::Error),
     /// Of the META partition.
     #[error("META: {0}")]
     Adv(#[from] adv::Error),
@@ -190,11 +197,12 @@ impl Error {
             | Self::Iso(_)
             | Self::EspFull { .. }
             | Self::Gpt(_)
+            | Self::Xfs(_)
             | Self::Adv(_)
             | Self::SectorSize(_)
             | Self::DualBootArch
             | Self::BootloaderVersion { .. } => Kind::BadRequest,
-            Self::Cpio(_) | Self::Pe(_) => Kind::Upstream,
+            Self::Cpio(_) | Self::Pe(_) | Self::Grub(_) => Kind::Upstream,
             Self::Xz(_) => Kind::Internal,
         }
     }
@@ -254,9 +262,6 @@ pub fn not_yet(target: &Target, quirks: &Quirks) -> Option<&'static str> {
             Some("ISOs that boot with GRUB")
         }
         Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki | Asset::Iso => None,
-        Asset::Image if target.bootloader != Bootloader::SdBoot => {
-            Some("disk images that boot with GRUB")
-        }
         Asset::Image => {
             let format = target.image.as_ref().and_then(|image| image.disk_format);
             match (format, target.packing) {

@@ -11,9 +11,11 @@
 //!   is fetched or made again.
 //! - Eviction is by size, least recently used first, and never takes a blob that someone holds open. It runs when asked to:
 //!   after what a request needs is pinned, never while it is being fetched.
+//! - The files of recently used blobs stay open for the next request ([`index`]); that does not keep them from eviction.
 //! - No container layer is ever extracted: see [`layer`].
 
 pub mod flight;
+mod index;
 pub mod layer;
 mod lock;
 pub mod sums;
@@ -24,11 +26,10 @@ mod writer;
 mod tests;
 
 use std::{
-    collections::HashMap,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
@@ -40,6 +41,7 @@ use crate::{
     error::Kind,
 };
 
+use self::index::Index;
 pub use self::lock::DataLock;
 pub use self::sums::Sums;
 pub use self::tree::{Entry, Node, Tree};
@@ -69,11 +71,12 @@ pub(crate) mod hex {
 /// What goes wrong with the store itself.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The disk has no room left.
-    #[error("the store's disk is full ({path})")]
+    /// The disk has no room left. Where it lies is for the log, as the source.
+    #[error("the store's disk is full")]
     Full {
         /// What was being written.
-        path: PathBuf,
+        #[from]
+        source: Unwritten,
     },
     /// Another failure of the file system.
     #[error("store {path}: {source}")]
@@ -93,6 +96,11 @@ pub enum Error {
     },
 }
 
+/// What could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("writing {}", .0.display())]
+pub struct Unwritten(PathBuf);
+
 impl Error {
     /// What kind of answer this calls for.
     pub fn kind(&self) -> Kind {
@@ -109,26 +117,15 @@ impl Error {
 
     fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full {
-                path: path.to_owned(),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Unwritten(path.to_owned()).into()
+            }
             _ => Self::Io {
                 path: path.to_owned(),
                 source,
             },
         }
     }
-}
-
-/// What the store knows of a blob that is here.
-#[derive(Debug)]
-struct Known {
-    len: u64,
-    used: SystemTime,
-    /// Whether this process has checked the content against the name.
-    checked: bool,
-    /// The open file, shared by all who use it: alive means in use.
-    open: Weak<File>,
 }
 
 /// What a pass over the store found.
@@ -147,7 +144,7 @@ pub struct Stat {
 pub struct Store {
     root: PathBuf,
     max_bytes: u64,
-    known: Mutex<HashMap<Digest, Known>>,
+    index: Mutex<Index>,
     counter: std::sync::atomic::AtomicU64,
 }
 
@@ -163,36 +160,37 @@ impl Store {
             let path = entry.map_err(Error::at(&tmp))?.path();
             fs::remove_file(&path).map_err(Error::at(&path))?;
         }
-        let known = Mutex::new(scan(&root.join("blobs"))?);
+        let index = Mutex::new(scan(&root.join("blobs"))?);
         Ok(Self {
             root: root.to_owned(),
             max_bytes,
-            known,
+            index,
             counter: 0.into(),
         })
     }
 
     /// Whether the blob is here, going by its name and length alone.
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.known().contains_key(digest)
+        self.index().contains(digest)
+    }
+
+    /// The blob, open and pinned, if that takes no system call: it is in use, or was a short while ago.
+    pub fn pin_open(&self, digest: &Digest) -> Option<Blob> {
+        self.index().open(digest)
     }
 
     /// The blob, open and pinned, or `None` when it is not here (any more). The first use in a process reads it whole to
     /// check it against its name: this blocks.
     pub fn pin(&self, digest: &Digest) -> Result<Option<Blob>, Error> {
         let checked = {
-            let mut known = self.known();
-            let Some(blob) = known.get_mut(digest) else {
-                return Ok(None);
-            };
-            blob.used = SystemTime::now();
-            if let (true, Some(file)) = (blob.checked, blob.open.upgrade()) {
-                return Ok(Some(Blob {
-                    file,
-                    len: blob.len,
-                }));
+            let mut index = self.index();
+            if let Some(blob) = index.open(digest) {
+                return Ok(Some(blob));
             }
-            blob.checked
+            if !index.contains(digest) {
+                return Ok(None);
+            }
+            index.checked(digest)
         };
         let path = self.blob_path(digest);
         let file = match File::open(&path) {
@@ -202,11 +200,9 @@ impl Store {
             }
             Err(error) => return Err(Error::at(&path)(error)),
         };
-        let len = file.metadata().map_err(Error::at(&path))?.len();
-        let sound = if checked {
-            self.known().get(digest).is_some_and(|blob| blob.len == len)
-        } else {
-            sums::digest_of(&file).map_err(Error::at(&path))? == *digest
+        let sound = match checked {
+            Some(len) => file.metadata().map_err(Error::at(&path))?.len() == len,
+            None => sums::digest_of(&file).map_err(Error::at(&path))? == *digest,
         };
         if !sound {
             tracing::warn!(%digest, "damaged blob dropped");
@@ -214,17 +210,7 @@ impl Store {
             return Ok(None);
         }
         let _ = file.set_modified(SystemTime::now());
-        let mut known = self.known();
-        let Some(blob) = known.get_mut(digest) else {
-            return Ok(None);
-        };
-        blob.checked = true;
-        let file = blob.open.upgrade().unwrap_or_else(|| Arc::new(file));
-        blob.open = Arc::downgrade(&file);
-        Ok(Some(Blob {
-            file,
-            len: blob.len,
-        }))
+        Ok(self.index().opened(digest, file))
     }
 
     /// Puts `content` into the store, whole.
@@ -236,10 +222,7 @@ impl Store {
 
     /// A writer of one new blob, which is dropped unless committed.
     pub fn writer(&self) -> Result<BlobWriter<'_>, Error> {
-        let number = self
-            .counter
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        BlobWriter::create(self, self.root.join("tmp").join(number.to_string()))
+        BlobWriter::create(self, self.tmp_path())
     }
 
     /// An empty file without a name, for what has to be read from any place while something is made of it. It is gone when
@@ -275,10 +258,7 @@ impl Store {
             .parent()
             .expect("a fact lies in the folder of its kind");
         fs::create_dir_all(folder).map_err(Error::at(folder))?;
-        let number = self
-            .counter
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let tmp = self.root.join("tmp").join(number.to_string());
+        let tmp = self.tmp_path();
         let write = || {
             let mut file = File::create_new(&tmp)?;
             file.write_all(&serde_json::to_vec(fact)?)?;
@@ -293,23 +273,20 @@ impl Store {
 
     /// How much is here.
     pub fn stat(&self) -> Stat {
-        let known = self.known();
+        let index = self.index();
         Stat {
-            blobs: known.len() as u64,
-            bytes: known.values().map(|blob| blob.len).sum(),
+            blobs: index.count(),
+            bytes: index.bytes(),
             max_bytes: self.max_bytes,
         }
     }
 
     /// Reads every blob and drops those that do not match their name, which are returned.
     pub fn verify(&self, mut progress: impl FnMut(u64)) -> Result<Vec<Digest>, Error> {
-        let digests: Vec<Digest> = self.known().keys().copied().collect();
+        let digests = self.index().digests();
         let mut dropped = Vec::new();
         for digest in digests {
-            if let Some(blob) = self.known().get_mut(&digest) {
-                blob.checked = false;
-                blob.open = Weak::new();
-            }
+            self.index().doubt(&digest);
             match self.pin(&digest)? {
                 Some(blob) => progress(blob.len),
                 None => dropped.push(digest),
@@ -326,30 +303,30 @@ impl Store {
 
     /// Evicts least recently used blobs that nobody holds until at most `target` bytes are left (or all are held).
     pub fn evict(&self, target: u64) -> Result<u64, Error> {
-        let mut known = self.known();
-        let mut bytes: u64 = known.values().map(|blob| blob.len).sum();
-        if bytes <= target {
-            return Ok(0);
-        }
-        let mut candidates: Vec<(SystemTime, Digest)> = known
-            .iter()
-            .filter(|(_, blob)| blob.open.strong_count() == 0)
-            .map(|(digest, blob)| (blob.used, *digest))
-            .collect();
-        candidates.sort_unstable();
-        let mut evicted = 0;
-        for (_, digest) in candidates {
+        let (mut evicted, mut doomed) = (0, Vec::new());
+        {
+            let mut index = self.index();
+            let bytes = index.bytes();
             if bytes <= target {
-                break;
+                return Ok(0);
             }
-            let path = self.blob_path(&digest);
+            for (digest, len) in index.idle() {
+                if bytes - evicted <= target {
+                    break;
+                }
+                // Renamed under the lock, so that the name is free for the same blob to come again; removing takes longer.
+                let (path, tmp) = (self.blob_path(&digest), self.tmp_path());
+                match fs::rename(&path, &tmp) {
+                    Ok(()) => doomed.push(tmp),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(Error::at(&path)(error)),
+                }
+                index.remove(&digest);
+                evicted += len;
+            }
+        }
+        for path in doomed {
             remove(&path)?;
-            let len = known
-                .remove(&digest)
-                .expect("it was listed under the same lock")
-                .len;
-            bytes -= len;
-            evicted += len;
         }
         Ok(evicted)
     }
@@ -360,24 +337,27 @@ impl Store {
         let folder = path.parent().expect("a blob lies in a folder");
         fs::create_dir_all(folder).map_err(Error::at(folder))?;
         fs::rename(tmp, &path).map_err(Error::at(&path))?;
-        let blob = Known {
-            len: written.len,
-            used: SystemTime::now(),
-            checked: true,
-            open: Weak::new(),
-        };
-        self.known().insert(written.digest, blob);
+        let now = SystemTime::now();
+        self.index().insert(written.digest, written.len, now, true);
         Ok(())
     }
 
     fn forget(&self, digest: &Digest) -> Result<(), Error> {
-        let mut known = self.known();
-        known.remove(digest);
+        let mut index = self.index();
+        index.remove(digest);
         remove(&self.blob_path(digest))
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name for a file that is being written, or removed.
+    fn tmp_path(&self) -> PathBuf {
+        let number = self
+            .counter
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.root.join("tmp").join(number.to_string())
     }
 
     fn blob_path(&self, digest: &Digest) -> PathBuf {
@@ -401,6 +381,10 @@ impl Blobs for Store {
             Err(error) => Err(io::Error::other(error)),
         }
     }
+
+    fn doubt(&self, digest: &Digest) {
+        self.index().doubt(digest);
+    }
 }
 
 fn remove(path: &Path) -> Result<(), Error> {
@@ -411,8 +395,8 @@ fn remove(path: &Path) -> Result<(), Error> {
 }
 
 /// The blobs that are on disk, by name; files with other names are left alone.
-fn scan(blobs: &Path) -> Result<HashMap<Digest, Known>, Error> {
-    let mut known = HashMap::new();
+fn scan(blobs: &Path) -> Result<Index, Error> {
+    let mut index = Index::default();
     for folder in fs::read_dir(blobs).map_err(Error::at(blobs))? {
         let folder = folder.map_err(Error::at(blobs))?.path();
         if !folder.is_dir() {
@@ -429,16 +413,8 @@ fn scan(blobs: &Path) -> Result<HashMap<Digest, Known>, Error> {
             };
             let metadata = entry.metadata().map_err(Error::at(&folder))?;
             let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            known.insert(
-                digest,
-                Known {
-                    len: metadata.len(),
-                    used,
-                    checked: false,
-                    open: Weak::new(),
-                },
-            );
+            index.insert(digest, metadata.len(), used, false);
         }
     }
-    Ok(known)
+    Ok(index)
 }

@@ -76,6 +76,35 @@ fn eviction_takes_the_least_recently_used_but_never_what_is_held() {
 }
 
 #[test]
+fn a_file_kept_open_is_found_without_the_disk_and_evicted_like_any_other() {
+    let (folder, store) = store(1 << 20);
+    let digest = store.put(b"kernel").unwrap().digest;
+    assert!(store.pin_open(&digest).is_none(), "nobody has opened it");
+    drop(store.pin(&digest).unwrap());
+    let held = store.pin_open(&digest).unwrap();
+    assert_eq!(store.evict(0).unwrap(), 0, "it is in use");
+    drop(held);
+    assert_eq!(store.evict(0).unwrap(), 6);
+    assert!(store.pin_open(&digest).is_none());
+    assert!(!store.blob_path(&digest).exists());
+    let tmp = folder.path().join("store/tmp");
+    assert_eq!(fs::read_dir(&tmp).unwrap().count(), 0);
+}
+
+#[test]
+fn a_blob_in_doubt_is_checked_before_it_is_used_again() {
+    let (_folder, store) = store(1 << 20);
+    let digest = store.put(b"kernel").unwrap().digest;
+    let held = store.pin(&digest).unwrap().unwrap();
+    fs::write(store.blob_path(&digest), b"ker").unwrap();
+    assert!(store.pin(&digest).unwrap().is_some(), "nobody has noticed");
+    store.doubt(&digest);
+    assert!(store.pin(&digest).unwrap().is_none());
+    assert!(!store.contains(&digest));
+    drop(held);
+}
+
+#[test]
 fn unfinished_writes_leave_nothing() {
     let (folder, store) = store(1 << 20);
     let mut writer = store.writer().unwrap();

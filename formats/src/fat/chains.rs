@@ -5,14 +5,21 @@ use std::ops::Range;
 use zerocopy::FromBytes;
 
 use super::{
-    ReadError,
-    raw::{BootSector, END_OF_CHAIN_MIN, ENTRY_MASK, FIRST_CLUSTER, SIGNATURE},
+    Kind, ReadError,
+    geometry::MAX_CLUSTERS_12,
+    raw::{
+        BootSector, END_OF_CHAIN_MIN, ENTRY_LEN, ENTRY_MASK, FIRST_CLUSTER, NO_CLUSTER_12,
+        SIGNATURE, WIDENED,
+    },
 };
 use crate::read_at::ReadAt;
 
 /// The boot sector with what follows from it.
 pub(super) struct Numbers {
     pub(super) boot_sector: BootSector,
+    pub(super) kind: Kind,
+    /// The root directory of FAT12.
+    pub(super) fixed_root: Range<u64>,
     pub(super) sector: u64,
     pub(super) cluster_len: u64,
     pub(super) fat_offset: u64,
@@ -53,19 +60,42 @@ impl Numbers {
         let fats = u64::from(boot.fats);
         valid("number of FATs", fats, matches!(fats, 1 | 2))?;
         let old_fat = u64::from(boot.fat_sectors_16.get());
-        valid("sectors per FAT of FAT12 and FAT16", old_fat, old_fat == 0)?;
-        let fat = u64::from(boot.fat_sectors_32.get());
+        let kind = if old_fat == 0 {
+            Kind::Fat32
+        } else {
+            Kind::Fat12
+        };
+        let fat = match kind {
+            Kind::Fat12 => old_fat,
+            Kind::Fat32 => u64::from(boot.fat_sectors_32.get()),
+        };
         valid("sectors per FAT", fat, fat > 0)?;
+        let root_entries = u64::from(boot.root_entries.get());
+        valid(
+            "slots of the root directory",
+            root_entries,
+            (root_entries > 0) == (kind == Kind::Fat12),
+        )?;
+        let root_len = root_entries * ENTRY_LEN as u64;
         let few = u64::from(boot.total_sectors_16.get());
         let total = if few == 0 {
             u64::from(boot.total_sectors_32.get())
         } else {
             few
         };
-        let data = reserved + fats * fat;
+        let root = reserved + fats * fat;
+        let data = root + root_len.div_ceil(sector);
         valid("total sectors", total, total > data)?;
         let clusters = (total - data) / per_cluster;
-        let room = (fat * sector / 4).saturating_sub(u64::from(FIRST_CLUSTER));
+        let room = match kind {
+            Kind::Fat12 => fat * sector * 2 / 3,
+            Kind::Fat32 => fat * sector / 4,
+        };
+        let room = room.saturating_sub(u64::from(FIRST_CLUSTER));
+        if kind == Kind::Fat12 {
+            let max = u64::from(MAX_CLUSTERS_12);
+            valid("clusters of FAT16", clusters, clusters <= max)?;
+        }
         valid(
             "clusters beyond the FAT",
             clusters,
@@ -79,6 +109,8 @@ impl Numbers {
         }
         Ok(Self {
             boot_sector: boot,
+            kind,
+            fixed_root: root * sector..root * sector + root_len,
             sector,
             cluster_len: per_cluster * sector,
             fat_offset: reserved * sector,
@@ -189,6 +221,32 @@ impl<'a, R: ReadAt + ?Sized> Chains<'a, R> {
     }
 
     fn next(&mut self, cluster: u32) -> Result<u32, ReadError> {
+        match self.volume.kind {
+            Kind::Fat12 => self.next_12(cluster),
+            Kind::Fat32 => self.next_32(cluster),
+        }
+    }
+
+    /// From the whole FAT, which has at most 6 KiB; what is no cluster answers as an entry of FAT32 does.
+    fn next_12(&mut self, cluster: u32) -> Result<u32, ReadError> {
+        if self.block.is_empty() {
+            let entries = self.volume.clusters + FIRST_CLUSTER;
+            let len = usize::try_from((entries * 3).div_ceil(2)).expect("at most 6 KiB");
+            self.block = fetch(self.source, self.volume.fat_offset, len)?;
+        }
+        let at = usize::try_from(cluster / 2 * 3).expect("within the FAT");
+        // The last entry may be alone in its pair.
+        let byte = |at: usize| u32::from(self.block.get(at).copied().unwrap_or(0));
+        let both = byte(at) | byte(at + 1) << 8 | byte(at + 2) << 16;
+        let entry = both >> (cluster % 2 * 12) & 0xfff;
+        Ok(if entry < NO_CLUSTER_12 {
+            entry
+        } else {
+            entry | WIDENED
+        })
+    }
+
+    fn next_32(&mut self, cluster: u32) -> Result<u32, ReadError> {
         const BLOCK: u64 = 4096;
         let (offset, fat_end) = (
             u64::from(cluster) * 4,

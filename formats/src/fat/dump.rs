@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Contents, raw::BootSector};
+use super::{Contents, Kind, raw::BootSector};
 
 impl Contents {
     /// All that the reader found.
@@ -14,8 +14,12 @@ impl Contents {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "FAT32 boot sector")?;
-        for (name, value) in fields(&self.boot_sector) {
+        let (kind, fields) = match self.kind {
+            Kind::Fat12 => ("FAT12", fields_12(&self.boot_sector)),
+            Kind::Fat32 => ("FAT32", fields(&self.boot_sector)),
+        };
+        writeln!(text, "{kind} boot sector")?;
+        for (name, value) in fields {
             writeln!(text, "  {name:<20} {value}")?;
         }
         writeln!(text, "  {:<20} {}", "clusters", self.clusters)?;
@@ -46,8 +50,12 @@ impl Contents {
     }
 }
 
-fn fields(boot: &BootSector) -> Vec<(&'static str, String)> {
-    let text = |bytes: &[u8]| format!("{:?}", String::from_utf8_lossy(bytes));
+fn text(bytes: &[u8]) -> String {
+    format!("{:?}", String::from_utf8_lossy(bytes))
+}
+
+/// What both have.
+fn common(boot: &BootSector) -> Vec<(&'static str, String)> {
     vec![
         ("OEM name", text(&boot.oem_name)),
         ("bytes per sector", boot.bytes_per_sector.to_string()),
@@ -70,6 +78,26 @@ fn fields(boot: &BootSector) -> Vec<(&'static str, String)> {
             ),
         ),
         ("hidden sectors", boot.hidden_sectors.to_string()),
+    ]
+}
+
+fn fields_12(boot: &BootSector) -> Vec<(&'static str, String)> {
+    let mut fields = common(boot);
+    let old = boot.as_fat12();
+    fields.extend([
+        ("sectors per FAT", boot.fat_sectors_16.to_string()),
+        ("root directory", format!("{} slots", boot.root_entries)),
+        ("drive", format!("{:#04x}", old.drive)),
+        ("volume id", format!("{:#010x}", old.volume_id)),
+        ("volume label", text(&old.volume_label)),
+        ("file system", text(&old.file_system)),
+    ]);
+    fields
+}
+
+fn fields(boot: &BootSector) -> Vec<(&'static str, String)> {
+    let mut fields = common(boot);
+    fields.extend([
         ("sectors per FAT", boot.fat_sectors_32.to_string()),
         ("root cluster", boot.root_cluster.to_string()),
         (
@@ -83,5 +111,6 @@ fn fields(boot: &BootSector) -> Vec<(&'static str, String)> {
         ("volume id", format!("{:#010x}", boot.volume_id)),
         ("volume label", text(&boot.volume_label)),
         ("file system", text(&boot.file_system)),
-    ]
+    ]);
+    fields
 }

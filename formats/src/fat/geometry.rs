@@ -1,11 +1,16 @@
-//! Where the parts of a volume lie: the arithmetic of mkfs.fat 4.2, and that of the ESP of an ISO.
+//! Where the parts of a volume lie: the arithmetic of mkfs.fat 4.2, that of the ESP of an ISO, and the floppy disk of mtools.
 
-use super::Error;
+use super::{
+    Error,
+    raw::{ENTRY_LEN, FIXED_DISK, FLOPPY_DISK},
+};
 
 /// Sectors before the first FAT: boot sector, FSInfo, their copies at 6 and 7, and room.
 const RESERVED_SECTORS: u16 = 32;
 /// Fewer clusters mean FAT16 to whoever counts them instead of reading the boot sector (Microsoft, "FAT Type Determination").
 pub(super) const MIN_CLUSTERS: u32 = 65_525;
+/// As many clusters or more are not FAT12's.
+pub(super) const MAX_CLUSTERS_12: u32 = 4_084;
 /// Fewer clusters mean FAT12 to whoever counts them: nobody makes an EFI system partition as small.
 const MIN_CLUSTERS_16: u32 = 4_085;
 /// More clusters have no number: entries are 28 bits wide and the last values are taken.
@@ -22,9 +27,20 @@ pub enum ClusterSize {
     Sectors(u8),
 }
 
+/// How wide the entries of a FAT are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 12 bits, two in three bytes; the root directory has a place of its own. Floppy disks.
+    Fat12,
+    /// 32 bits, of which 28 count; the root directory is a chain. Everything larger, here.
+    Fat32,
+}
+
 /// Numbers of a volume, all in sectors unless named otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
+    /// Width of the FATs' entries.
+    pub kind: Kind,
     /// Bytes of the whole, of which a last piece of a track may be unused.
     pub len: u64,
     /// Bytes of a sector: 512 to 4096.
@@ -35,10 +51,14 @@ pub struct Geometry {
     pub reserved_sectors: u16,
     /// Sectors of each of the two FATs.
     pub fat_sectors: u32,
+    /// Slots of the root directory of FAT12, which lies behind the FATs; 0 for FAT32.
+    pub root_entries: u16,
     /// Clusters of data.
     pub clusters: u32,
     /// Sectors of the volume. mkfs.fat cuts them to whole tracks, so they may be fewer than the partition has.
     pub total_sectors: u32,
+    /// The medium, as the boot sector and the first entry of a FAT say it.
+    pub media: u8,
     /// Sectors of a track, for BIOS calls.
     pub sectors_per_track: u16,
     /// Heads, for BIOS calls.
@@ -115,17 +135,43 @@ impl Geometry {
             });
         }
         Ok(Self {
+            kind: Kind::Fat32,
             len,
             bytes_per_sector,
             sectors_per_cluster,
             reserved_sectors: u16::try_from(reserved).expect("32, or one cluster of at most 128"),
             fat_sectors: u32::try_from(fat).expect("a FAT is smaller than its volume"),
+            root_entries: 0,
             clusters,
+            media: FIXED_DISK,
             total_sectors: u32::try_from(total).expect("checked above"),
             sectors_per_track,
             heads,
             hidden_sectors: 0,
         })
+    }
+
+    /// A floppy disk of 2.88 MB, FAT12: `efi.img` of an ISO that boots GRUB only (boot.md, 4.5).
+    ///
+    /// The recorded reports of such ISOs fix its length, 2,949,120 bytes, which El Torito counts as 5760 sectors. The rest is
+    /// what `mformat -f 2880` makes of it: 36 sectors a track, 2 heads, clusters of 2 sectors, FATs of 9 sectors behind one of
+    /// boot code, 240 slots in the root directory, 2863 clusters.
+    pub fn floppy() -> Self {
+        Self {
+            kind: Kind::Fat12,
+            len: 5760 * 512,
+            bytes_per_sector: 512,
+            sectors_per_cluster: 2,
+            reserved_sectors: 1,
+            fat_sectors: 9,
+            root_entries: 240,
+            clusters: 2863,
+            total_sectors: 5760,
+            media: FLOPPY_DISK,
+            sectors_per_track: 36,
+            heads: 2,
+            hidden_sectors: 0,
+        }
     }
 
     /// Bytes of a cluster.
@@ -143,9 +189,14 @@ impl Geometry {
         u64::from(self.fat_sectors) * u64::from(self.bytes_per_sector)
     }
 
+    /// Offset of the root directory of FAT12.
+    pub fn root_offset(&self) -> u64 {
+        self.fat_offset() + 2 * self.fat_len()
+    }
+
     /// Offset of cluster 2, the first.
     pub fn data_offset(&self) -> u64 {
-        self.fat_offset() + 2 * self.fat_len()
+        self.root_offset() + u64::from(self.root_entries) * ENTRY_LEN as u64
     }
 }
 
@@ -278,6 +329,9 @@ mod tests {
         ] {
             let geometry = Geometry::partition(mib * MIB, sector).unwrap();
             let expected = Geometry {
+                kind: Kind::Fat32,
+                root_entries: 0,
+                media: 0xf8,
                 len: mib * MIB,
                 bytes_per_sector: sector,
                 sectors_per_cluster: per_cluster,
@@ -294,6 +348,17 @@ mod tests {
         }
         assert!(Geometry::partition(32 * MIB, 512).is_err());
         assert!(Geometry::partition(16 * MIB, 4096).is_err());
+    }
+
+    #[test]
+    fn a_floppy_disk_is_full_of_its_parts() {
+        let floppy = Geometry::floppy();
+        assert_eq!(floppy.data_offset(), 34 * 512);
+        let end = floppy.data_offset() + u64::from(floppy.clusters) * floppy.cluster_len();
+        assert_eq!(end, floppy.len);
+        assert!(floppy.clusters <= MAX_CLUSTERS_12);
+        // Two entries in three bytes, the first two of which are nobody's.
+        assert!(u64::from(floppy.clusters + 2) * 3 <= floppy.fat_len() * 2);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use zerocopy::{
 };
 
 use super::{
-    Attributes, Directory, Error, Geometry, names,
+    Attributes, Directory, Error, Geometry, Kind, names,
     plan::{Clusters, Planned, PlannedDirectory},
     raw::{
-        BootSector, DirectoryEntry, END_OF_CHAIN, END_OF_CHAIN_MIN, ENTRY_LEN, FIRST_CLUSTER,
-        FIRST_ENTRIES, FsInfo, LAST_LONG_ENTRY, LONG_ENTRY_UNITS, LongNameEntry, MEDIA, SIGNATURE,
-        Stamp,
+        BootSector, BootSector12, DirectoryEntry, END_OF_CHAIN, END_OF_CHAIN_MIN, ENTRY_LEN,
+        FIRST_CLUSTER, FIRST_ENTRIES, FsInfo, LAST_LONG_ENTRY, LONG_ENTRY_UNITS, LongNameEntry,
+        SIGNATURE, Stamp,
     },
 };
 use crate::{Extent, Layout, civil::Civil};
@@ -27,6 +27,8 @@ pub const INVARIANT_EPOCH: i64 = 1_426_325_212;
 const OEM_NAME: [u8; 8] = *b"mkfs.fat";
 /// To the boot code, which follows the parameters.
 const JUMP: [u8; 3] = [0xeb, 0x58, 0x90];
+/// The same on FAT12, which has fewer parameters.
+const JUMP_12: [u8; 3] = [0xeb, 0x3c, 0x90];
 /// `int 18h; jmp $`: nothing to boot here, the BIOS may try its next device.
 const BOOT_CODE: [u8; 4] = [0xcd, 0x18, 0xeb, 0xfe];
 const FS_INFO_SECTOR: u16 = 1;
@@ -37,6 +39,11 @@ const INLINE_CHAIN: u32 = 16;
 /// A volume label: 11 characters, padded with spaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label([u8; 11]);
+
+impl Label {
+    /// No label: a boot sector that says so, and no entry in the root directory.
+    pub const NONE: Self = Self(*b"NO NAME    ");
+}
 
 impl FromStr for Label {
     type Err = Error;
@@ -83,7 +90,12 @@ impl Volume {
             cluster_len: geometry.cluster_len(),
             next: u64::from(FIRST_CLUSTER),
         };
-        let root = PlannedDirectory::new(&self.root, String::new(), 1, &mut clusters)?;
+        let fixed_slots = match geometry.kind {
+            Kind::Fat12 => Some(geometry.root_entries),
+            Kind::Fat32 => None,
+        };
+        let own_slots = usize::from(self.label != Label::NONE);
+        let root = PlannedDirectory::root(&self.root, own_slots, fixed_slots, &mut clusters)?;
         let used = clusters.next - u64::from(FIRST_CLUSTER);
         let free = u64::from(geometry.clusters)
             .checked_sub(used)
@@ -96,10 +108,36 @@ impl Volume {
             label: Stamp::new(self.label_epoch)?,
             entries: Stamp::new(self.epoch)?,
         };
-        let table = table(&root, geometry.fat_len());
+        let table = match geometry.kind {
+            Kind::Fat12 => table_12(&root, geometry),
+            Kind::Fat32 => table(&root, geometry.fat_len()),
+        };
 
-        let sector = u64::from(geometry.bytes_per_sector);
         let mut layout = Layout::new();
+        match geometry.kind {
+            Kind::Fat12 => {
+                layout.section("FAT boot sector");
+                layout.bytes(self.boot_sector_12().as_bytes().to_vec());
+            }
+            Kind::Fat32 => self.push_reserved(&mut layout, free),
+        }
+        for name in ["FAT 1", "FAT 2"] {
+            layout.pad_to(layout.len().max(geometry.fat_offset()));
+            layout.section(name);
+            layout.append(&table);
+        }
+        layout.pad_to(geometry.root_offset());
+        self.push_directory(&mut layout, &root, None, stamps);
+        layout.pad_to(layout.len().max(geometry.data_offset()));
+        layout.section("FAT free space");
+        layout.pad_to(geometry.len);
+        Ok(layout)
+    }
+
+    /// Sectors before the first FAT of FAT32.
+    fn push_reserved(&self, layout: &mut Layout, free: u32) {
+        let geometry = &self.geometry;
+        let sector = u64::from(geometry.bytes_per_sector);
         layout.section("FAT boot sector");
         layout.bytes(self.boot_sector().as_bytes().to_vec());
         layout.pad_to(u64::from(FS_INFO_SECTOR) * sector);
@@ -111,16 +149,6 @@ impl Volume {
         layout.bytes(self.boot_sector().as_bytes().to_vec());
         layout.pad_to(u64::from(BACKUP_BOOT_SECTOR + FS_INFO_SECTOR) * sector);
         layout.bytes(fs_info(geometry.clusters - 1, FIRST_CLUSTER));
-        for name in ["FAT 1", "FAT 2"] {
-            layout.pad_to(layout.len().max(geometry.fat_offset()));
-            layout.section(name);
-            layout.append(&table);
-        }
-        layout.pad_to(geometry.data_offset());
-        self.push_directory(&mut layout, &root, None, stamps);
-        layout.section("FAT free space");
-        layout.pad_to(geometry.len);
-        Ok(layout)
     }
 
     fn boot_sector(&self) -> BootSector {
@@ -136,9 +164,9 @@ impl Volume {
             sectors_per_cluster: geometry.sectors_per_cluster,
             reserved_sectors: U16::new(geometry.reserved_sectors),
             fats: 2,
-            root_entries: U16::ZERO,
+            root_entries: U16::new(geometry.root_entries),
             total_sectors_16: U16::new(few.unwrap_or(0)),
-            media: MEDIA,
+            media: geometry.media,
             fat_sectors_16: U16::ZERO,
             sectors_per_track: U16::new(geometry.sectors_per_track),
             heads: U16::new(geometry.heads),
@@ -166,6 +194,25 @@ impl Volume {
         }
     }
 
+    /// What FAT12 has too comes from the sector of FAT32, where it is the same.
+    fn boot_sector_12(&self) -> BootSector12 {
+        let mut common = self.boot_sector();
+        common.jump = JUMP_12;
+        common.fat_sectors_16 = U16::new(
+            u16::try_from(self.geometry.fat_sectors).expect("FATs of 12 bits have few sectors"),
+        );
+        let mut sector = common.as_fat12();
+        sector.drive = 0;
+        sector.reserved = 0;
+        sector.boot_signature = 0x29;
+        sector.volume_id = U32::new(self.id);
+        sector.volume_label = self.label.0;
+        sector.file_system = *b"FAT12   ";
+        sector.boot_code = [0; 448];
+        sector.boot_code[..BOOT_CODE.len()].copy_from_slice(&BOOT_CODE);
+        sector
+    }
+
     fn push_directory(
         &self,
         layout: &mut Layout,
@@ -173,7 +220,9 @@ impl Volume {
         parent: Option<u32>,
         stamps: Stamps,
     ) {
-        layout.pad_to(self.cluster_offset(directory.first));
+        if directory.clusters > 0 {
+            layout.pad_to(self.cluster_offset(directory.first));
+        }
         layout.section(format!("FAT directory /{}", directory.path));
         layout.bytes(self.slots(directory, parent, stamps));
         // ".." of the first level names the root directory as 0.
@@ -210,7 +259,7 @@ impl Volume {
         if let Some(parent) = parent {
             dots(b".          ", directory.first);
             dots(b"..         ", parent);
-        } else {
+        } else if self.label != Label::NONE {
             let label = entry(
                 &self.label.0,
                 0,
@@ -284,6 +333,26 @@ fn table(root: &PlannedDirectory, len: u64) -> Layout {
             .collect::<Vec<u8>>(),
     );
     table.pad_to(len);
+    table
+}
+
+/// One FAT of entries of 12 bits, two in three bytes.
+fn table_12(root: &PlannedDirectory, geometry: &Geometry) -> Layout {
+    let mut chains = Vec::new();
+    root.chains(&mut chains);
+    let mut entries = vec![0x0f00 | u32::from(geometry.media), END_OF_CHAIN & 0xfff];
+    for (first, count) in chains {
+        entries.extend(first + 1..first + count);
+        entries.push(END_OF_CHAIN & 0xfff);
+    }
+    let mut bytes = Vec::with_capacity(entries.len() * 3 / 2 + 2);
+    for pair in entries.chunks(2) {
+        let both = pair[0] | pair.get(1).copied().unwrap_or(0) << 12;
+        bytes.extend(&both.to_le_bytes()[..3]);
+    }
+    let mut table = Layout::new();
+    table.bytes(bytes);
+    table.pad_to(geometry.fat_len());
     table
 }
 

@@ -1,10 +1,19 @@
-//! FAT32 volumes: EFI system partitions, as mkfs.fat 4.2 and mtools 4.0 make them, from layouts.
+//! FAT32 and FAT12 volumes: EFI system partitions, as mkfs.fat 4.2 and mtools 4.0 make them, from layouts.
 //!
 //! ```text
 //! sector 0  boot sector      6  copy
 //!        1  FSInfo           7  copy, as of an empty volume
 //!       32  FAT, FAT again
 //!           cluster 2: the root directory, then every directory before what it holds, files whole
+//! ```
+//!
+//! On FAT12, the floppy disks that ISOs of old hold for UEFI:
+//!
+//! ```text
+//! sector 0  boot sector
+//!        1  FAT, FAT again
+//!       19  the root directory
+//!       34  cluster 2: directories and files, as above
 //! ```
 //!
 //! - Every file and directory is one run of clusters, numbered in the order of the tree; entries are sorted by name.
@@ -32,7 +41,7 @@
 //! ```
 //!
 //! Sources: Microsoft, "FAT32 File System Specification" 1.03; dosfstools 4.2 and mtools 4.0 for what they leave open.
-//! Out of scope: FAT12 and FAT16, writing into an existing volume, a boot program.
+//! Out of scope: FAT16, writing into an existing volume, a boot program.
 
 mod attributes;
 mod chains;
@@ -49,14 +58,14 @@ mod tree;
 
 pub use self::{
     attributes::Attributes,
-    geometry::{ClusterSize, Geometry, iso_esp_cluster, iso_esp_len},
+    geometry::{ClusterSize, Geometry, Kind, iso_esp_cluster, iso_esp_len},
     layout::{INVARIANT_EPOCH, INVARIANT_ID, Label, Volume},
-    raw::{BootSector, FsInfo},
+    raw::{BootSector, BootSector12, FsInfo},
     read::{Contents, Entry, Limits, ReadError, fuzz, read},
     tree::{Directory, File, Node},
 };
 
-/// What cannot be made into a FAT32 volume.
+/// What cannot be made into a FAT volume.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// FAT knows sectors of 512, 1024, 2048 and 4096 bytes.
@@ -100,15 +109,15 @@ pub enum Error {
         available: u32,
     },
     /// The length of a file is a field of 32 bits.
-    #[error("{path}: file of {len} bytes, and FAT32 knows at most {}", u32::MAX)]
+    #[error("{path}: file of {len} bytes, and FAT knows at most {}", u32::MAX)]
     FileTooLarge {
         /// The file.
         path: String,
         /// Its length in bytes.
         len: u64,
     },
-    /// A directory has at most 65,536 slots, of which long names take several.
-    #[error("{path}: directory of {slots} slots, and FAT32 knows at most {max}")]
+    /// A directory has at most 65,536 slots, of which long names take several; the root directory of FAT12 has fewer.
+    #[error("{path}: directory of {slots} slots, and it has at most {max}")]
     DirectoryTooLarge {
         /// The directory.
         path: String,

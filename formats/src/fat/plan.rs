@@ -30,6 +30,15 @@ impl Clusters {
     }
 }
 
+/// Where the slots of a directory are.
+#[derive(Clone, Copy)]
+enum Room {
+    /// In a place of its own, with so many.
+    Fixed(usize),
+    /// In clusters.
+    Chain,
+}
+
 /// A directory whose clusters are known.
 pub(super) struct PlannedDirectory<'a> {
     pub(super) path: String,
@@ -51,11 +60,26 @@ pub(super) enum Planned<'a> {
 }
 
 impl<'a> PlannedDirectory<'a> {
+    /// The root directory, with `own_slots` for the label. On FAT12 it has `fixed_slots` and no clusters.
+    pub(super) fn root(
+        directory: &'a Directory,
+        own_slots: usize,
+        fixed_slots: Option<u16>,
+        clusters: &mut Clusters,
+    ) -> Result<Self, Error> {
+        let place = match fixed_slots {
+            Some(slots) => Room::Fixed(usize::from(slots)),
+            None => Room::Chain,
+        };
+        Self::new(directory, String::new(), own_slots, place, clusters)
+    }
+
     /// `own_slots`: the label of the root directory, or `.` and `..` of the others.
-    pub(super) fn new(
+    fn new(
         directory: &'a Directory,
         path: String,
         own_slots: usize,
+        room: Room,
         clusters: &mut Clusters,
     ) -> Result<Self, Error> {
         let names = names::of_directory(directory.entries().map(|(name, _)| name));
@@ -65,14 +89,17 @@ impl<'a> PlannedDirectory<'a> {
                 .map_or(0, |long| long.len().div_ceil(LONG_ENTRY_UNITS))
         };
         let slots = own_slots + names.iter().map(|name| 1 + long_slots(name)).sum::<usize>();
-        if slots > MAX_SLOTS {
-            return Err(Error::DirectoryTooLarge {
-                path,
-                slots,
-                max: MAX_SLOTS,
-            });
+        let max = match room {
+            Room::Fixed(slots) => slots,
+            Room::Chain => MAX_SLOTS,
+        };
+        if slots > max {
+            return Err(Error::DirectoryTooLarge { path, slots, max });
         }
-        let (first, count) = clusters.take((slots * ENTRY_LEN) as u64);
+        let (first, count) = match room {
+            Room::Fixed(_) => (0, 0),
+            Room::Chain => clusters.take((slots * ENTRY_LEN) as u64),
+        };
         let mut children = Vec::with_capacity(names.len());
         for (short, (name, node)) in names.into_iter().zip(directory.entries()) {
             let path = if path.is_empty() {
@@ -81,7 +108,9 @@ impl<'a> PlannedDirectory<'a> {
                 format!("{path}/{name}")
             };
             let child = match node {
-                Node::Directory(inner) => Planned::Directory(Self::new(inner, path, 2, clusters)?),
+                Node::Directory(inner) => {
+                    Planned::Directory(Self::new(inner, path, 2, Room::Chain, clusters)?)
+                }
                 Node::File(file) => {
                     let (first, count) = clusters.take(file.content.len());
                     let Ok(len) = u32::try_from(file.content.len()) else {
@@ -112,7 +141,9 @@ impl<'a> PlannedDirectory<'a> {
 
     /// First cluster and count of everything below, in the order of their numbers.
     pub(super) fn chains(&self, chains: &mut Vec<(u32, u32)>) {
-        chains.push((self.first, self.clusters));
+        if self.clusters > 0 {
+            chains.push((self.first, self.clusters));
+        }
         for (_, child) in &self.children {
             match child {
                 Planned::Directory(inner) => inner.chains(chains),

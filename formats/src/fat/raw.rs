@@ -1,4 +1,4 @@
-//! On-disk structures of FAT32, in file order (Microsoft, "FAT32 File System Specification" 1.03).
+//! On-disk structures of FAT12 and FAT32, in file order (Microsoft, "FAT32 File System Specification" 1.03).
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
@@ -12,15 +12,21 @@ pub(super) const END_OF_CHAIN_MIN: u32 = 0x0fff_fff8;
 /// The upper four bits of a FAT entry are reserved.
 pub(super) const ENTRY_MASK: u32 = 0x0fff_ffff;
 /// First words of a FAT: the medium and the clean-shutdown flags, which no cluster belongs to.
-pub(super) const FIRST_ENTRIES: [u32; 2] = [0x0fff_ff00 | MEDIA as u32, 0x0fff_ffff];
+pub(super) const FIRST_ENTRIES: [u32; 2] = [0x0fff_ff00 | FIXED_DISK as u32, 0x0fff_ffff];
+/// The upper bits of a word that stands for an entry of 12 bits that is no cluster: it then means the same.
+pub(super) const WIDENED: u32 = 0x0fff_f000;
+/// The least entry of 12 bits that is no cluster.
+pub(super) const NO_CLUSTER_12: u32 = 0xff0;
 /// The first cluster that holds data.
 pub(super) const FIRST_CLUSTER: u32 = 2;
-/// A fixed disk.
-pub(super) const MEDIA: u8 = 0xf8;
+/// Medium: a fixed disk.
+pub(super) const FIXED_DISK: u8 = 0xf8;
+/// Medium: a floppy disk of 3½ inches.
+pub(super) const FLOPPY_DISK: u8 = 0xf0;
 /// At the end of boot sector and FSInfo.
 pub(super) const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 
-/// Sector 0 (and 6): where everything is.
+/// Sector 0 (and 6) of FAT32: where everything is.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct BootSector {
@@ -41,7 +47,7 @@ pub struct BootSector {
     pub root_entries: U16,
     /// 0 where `total_sectors_32` counts.
     pub total_sectors_16: U16,
-    /// F8 for fixed disks.
+    /// F8 for fixed disks, F0 for floppy disks.
     pub media: u8,
     /// 0 on FAT32.
     pub fat_sectors_16: U16,
@@ -89,6 +95,40 @@ pub struct BootSector {
     pub signature: [u8; 2],
 }
 const _: () = assert!(size_of::<BootSector>() == 512);
+
+/// Sector 0 of FAT12: as that of FAT32 up to the total sectors.
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub struct BootSector12 {
+    /// What FAT32 has too.
+    pub common: [u8; 36],
+
+    /// 0 for floppy disks.
+    pub drive: u8,
+    /// 0.
+    pub reserved: u8,
+    /// 29: the next three fields are there.
+    pub boot_signature: u8,
+    /// Serial number.
+    pub volume_id: U32,
+    /// Padded with spaces.
+    pub volume_label: [u8; 11],
+    /// `FAT12   `.
+    pub file_system: [u8; 8],
+
+    /// What the jump leads to.
+    pub boot_code: [u8; 448],
+    /// 55 AA.
+    pub signature: [u8; 2],
+}
+const _: () = assert!(size_of::<BootSector12>() == 512);
+
+impl BootSector {
+    /// The same bytes as FAT12 has them.
+    pub fn as_fat12(&self) -> BootSector12 {
+        zerocopy::transmute!(*self)
+    }
+}
 
 /// Sector 1 (and 7): hints, not truth.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]

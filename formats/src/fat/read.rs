@@ -5,7 +5,7 @@ use std::{io, ops::Range};
 use zerocopy::FromBytes;
 
 use super::{
-    Attributes,
+    Attributes, Kind,
     chains::{Chains, Numbers, fetch},
     names::{self, LOWER_BASE, LOWER_EXTENSION},
     raw::{
@@ -39,7 +39,9 @@ impl Default for Limits {
 /// What a volume holds.
 #[derive(Debug, Clone)]
 pub struct Contents {
-    /// Sector 0.
+    /// Width of the FAT's entries.
+    pub kind: Kind,
+    /// Sector 0; on FAT12, what lies behind the total sectors is to be had from [`BootSector::as_fat12`].
     pub boot_sector: BootSector,
     /// The sector that the boot sector names, where it is one.
     pub fs_info: Option<FsInfo>,
@@ -70,7 +72,7 @@ pub struct Entry {
     pub runs: Vec<Range<u64>>,
 }
 
-/// What is not a FAT32 volume, or too much of one.
+/// What is not a FAT12 or FAT32 volume, or too much of one.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The source did not give its bytes.
@@ -135,8 +137,9 @@ pub enum ReadError {
 pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents, ReadError> {
     let volume = Numbers::new(source)?;
     let info_offset = u64::from(volume.boot_sector.fs_info_sector.get()) * volume.sector;
-    let fs_info = fetch(source, info_offset, size_of::<FsInfo>())
-        .ok()
+    let fs_info = Some(info_offset)
+        .filter(|_| volume.kind == Kind::Fat32)
+        .and_then(|offset| fetch(source, offset, size_of::<FsInfo>()).ok())
         .and_then(|bytes| FsInfo::read_from_bytes(&bytes).ok())
         .filter(|info| info.lead_signature == *b"RRaA" && info.structure_signature == *b"rrAa");
     let mut walk = Walk {
@@ -145,14 +148,20 @@ pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents
         label: None,
         entries: Vec::new(),
     };
-    walk.directory("", volume.boot_sector.root_cluster.get())?;
+    let root = match volume.kind {
+        Kind::Fat12 => vec![volume.fixed_root.clone()],
+        Kind::Fat32 => walk.directory_runs("", volume.boot_sector.root_cluster.get())?,
+    };
+    walk.directory("", &root)?;
     // Entries are appended while they are walked, so this visits each level after the one above.
     let mut next = 0;
     while let Some(entry) = walk.entries.get(next) {
         next += 1;
         if entry.attributes.contains(Attributes::DIRECTORY) {
             let (path, cluster) = (entry.path.clone(), entry.cluster);
-            walk.entries[next - 1].runs = walk.directory(&path, cluster)?;
+            let runs = walk.directory_runs(&path, cluster)?;
+            walk.directory(&path, &runs)?;
+            walk.entries[next - 1].runs = runs;
         }
     }
     let Walk {
@@ -160,6 +169,7 @@ pub fn read(source: &(impl ReadAt + ?Sized), limits: &Limits) -> Result<Contents
     } = walk;
     entries.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
     Ok(Contents {
+        kind: volume.kind,
         boot_sector: volume.boot_sector,
         fs_info,
         clusters: volume.clusters,
@@ -176,26 +186,29 @@ struct Walk<'a, R: ?Sized> {
 }
 
 impl<R: ReadAt + ?Sized> Walk<'_, R> {
-    /// Adds the entries of the directory that starts at `cluster`; answers where it lies.
-    fn directory(&mut self, path: &str, cluster: u32) -> Result<Vec<Range<u64>>, ReadError> {
+    /// Where the directory lies that starts at `cluster`.
+    fn directory_runs(&mut self, path: &str, cluster: u32) -> Result<Vec<Range<u64>>, ReadError> {
         if !path.is_empty() && path.split('/').count() >= self.limits.depth {
             return Err(ReadError::Limit {
                 what: "names in a path",
                 limit: self.limits.depth as u64,
             });
         }
-        let runs = self
-            .chains
-            .open_ended(path, cluster, self.limits.directory_len)?;
+        self.chains
+            .open_ended(path, cluster, self.limits.directory_len)
+    }
+
+    /// Adds the entries of the directory that lies at `runs`.
+    fn directory(&mut self, path: &str, runs: &[Range<u64>]) -> Result<(), ReadError> {
         let mut long = LongName::default();
-        for run in &runs {
+        for run in runs {
             let len =
                 usize::try_from(run.end - run.start).expect("within the limit for directories");
             let bytes = fetch(self.chains.source, run.start, len)?;
             for slot in bytes.chunks_exact(ENTRY_LEN) {
                 let entry = DirectoryEntry::read_from_bytes(slot).expect("a slot's length");
                 match entry.name[0] {
-                    END_OF_DIRECTORY => return Ok(runs),
+                    END_OF_DIRECTORY => return Ok(()),
                     ERASED => long = LongName::default(),
                     _ if entry.attributes & 0x3f == Attributes::LONG_NAME.bits() => {
                         long.add(&LongNameEntry::read_from_bytes(slot).expect("a slot's length"));
@@ -204,7 +217,7 @@ impl<R: ReadAt + ?Sized> Walk<'_, R> {
                 }
             }
         }
-        Ok(runs)
+        Ok(())
     }
 
     fn entry(

@@ -13,6 +13,9 @@ fn tiny(clusters: u32) -> Geometry {
     let fat_sectors = ((clusters + 2) * 4).div_ceil(512);
     let total_sectors = 8 + 2 * fat_sectors + clusters;
     Geometry {
+        kind: Kind::Fat32,
+        root_entries: 0,
+        media: 0xf8,
         len: u64::from(total_sectors) * 512,
         bytes_per_sector: 512,
         sectors_per_cluster: 1,
@@ -70,6 +73,67 @@ fn esp() -> Volume {
     root.insert("empty", file(b"")).unwrap();
     root.insert_directory("loader/keys/auto").unwrap();
     volume(tiny(60), root)
+}
+
+/// `efi.img` of an ISO that boots GRUB only.
+fn floppy() -> Volume {
+    let mut root = Directory::default();
+    root.insert("efi/boot/bootx64.efi", file(&[1; 3000]))
+        .unwrap();
+    root.insert("efi/boot/bootaa64.efi", file(&[2; 1024]))
+        .unwrap();
+    root.insert("efi/boot/grub.cfg", file(b"x")).unwrap();
+    Volume {
+        label: Label::NONE,
+        ..volume(Geometry::floppy(), root)
+    }
+}
+
+#[test]
+fn a_floppy_disk_reads_back_as_written() {
+    let contents = read(collect(&floppy()).as_slice(), &Limits::default()).unwrap();
+    insta::assert_snapshot!(contents.dump());
+}
+
+#[test]
+fn the_layout_of_a_floppy_disk_is_metadata_between_contents() {
+    insta::assert_snapshot!(floppy().layout().unwrap().dump());
+    let digest = Digest::of(collect(&floppy())).hex();
+    insta::assert_snapshot!(digest);
+}
+
+#[test]
+fn a_floppy_disk_takes_what_it_has_room_for() {
+    let filled = |len: usize| {
+        let mut root = Directory::default();
+        root.insert("file", file(&vec![7; len])).unwrap();
+        Volume { root, ..floppy() }
+    };
+    let full = collect(&filled(2863 * 1024));
+    let contents = read(full.as_slice(), &Limits::default()).unwrap();
+    let run = &contents.entries[0].runs[0];
+    assert_eq!((run.start, run.end), (34 * 512, 5760 * 512));
+    let error = filled(2863 * 1024 + 1).layout().unwrap_err();
+    assert_eq!(
+        error,
+        Error::DoesNotFit {
+            needed: 2864,
+            available: 2863
+        }
+    );
+    let mut root = Directory::default();
+    for index in 0..241 {
+        root.insert(&format!("F{index}"), file(b"")).unwrap();
+    }
+    let error = Volume { root, ..floppy() }.layout().unwrap_err();
+    assert_eq!(
+        error,
+        Error::DirectoryTooLarge {
+            path: String::new(),
+            slots: 241,
+            max: 240
+        }
+    );
 }
 
 #[test]
@@ -284,6 +348,31 @@ proptest! {
         let files = contents.entries.iter().filter(|entry| !entry.attributes.contains(Attributes::DIRECTORY));
         let found: BTreeMap<String, Vec<u8>> = files.map(|entry| (entry.path.clone(), content(entry))).collect();
         prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_written_to_a_floppy_disk_is_read(files in files()) {
+        let (root, expected) = tree(files);
+        let bytes = collect(&Volume { root, ..floppy() });
+        let contents = read(bytes.as_slice(), &Limits::default()).unwrap();
+        let content = |entry: &Entry| -> Vec<u8> {
+            let range = |run: &std::ops::Range<u64>| usize::try_from(run.start).unwrap()..usize::try_from(run.end).unwrap();
+            entry.runs.iter().flat_map(|run| bytes[range(run)].to_vec()).collect()
+        };
+        let files = contents.entries.iter().filter(|entry| !entry.attributes.contains(Attributes::DIRECTORY));
+        let found: BTreeMap<String, Vec<u8>> = files.map(|entry| (entry.path.clone(), content(entry))).collect();
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn damaged_floppy_disks_are_read_or_refused(
+        damage in proptest::collection::vec((0..20_000usize, any::<u8>()), 1..20),
+    ) {
+        let mut bytes = collect(&floppy());
+        for (offset, byte) in damage {
+            bytes[offset] = byte;
+        }
+        fuzz(&bytes);
     }
 
     #[test]

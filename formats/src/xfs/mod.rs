@@ -42,17 +42,24 @@
 //! not written.
 
 mod directory;
+mod dump;
 mod geometry;
 mod group;
 mod inode;
 mod layout;
 mod plan;
 mod raw;
+mod read;
+#[cfg(test)]
+mod tests;
 mod tree;
+mod volume;
+mod walk;
 
 pub use self::{
     layout::{Label, Volume},
     raw::{FreeSpace, InodeSpace, Superblock},
+    read::{Contents, Entry, Group, Limits, ReadError, Run, fuzz, read},
     tree::{Directory, File, Node},
 };
 

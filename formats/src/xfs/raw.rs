@@ -346,7 +346,7 @@ pub(super) struct Inode {
     pub(super) links: U32,
     pub(super) project_low: U16,
     pub(super) project_high: U16,
-    /// Extents, on volumes with counts of 64 bits.
+    /// Extents, where [`LARGE_COUNTS`] says so.
     pub(super) large_extents: U64,
 
     pub(super) accessed: Stamp,
@@ -385,6 +385,8 @@ pub(super) struct Inode {
 }
 const _: () = assert!(size_of::<Inode>() == 176);
 
+/// In [`Superblock::incompatible`]: entries of directories have a type.
+pub(super) const INCOMPATIBLE_TYPES: u32 = 1;
 /// `IN`.
 pub(super) const INODE_MAGIC: [u8; 2] = *b"IN";
 /// The content is in the inode.
@@ -395,12 +397,17 @@ pub(super) const EXTENTS: u8 = 2;
 pub(super) const MODE_DIRECTORY: u16 = 0o040_000;
 /// Type of a file in a mode.
 pub(super) const MODE_FILE: u16 = 0o100_000;
+/// The bits of a mode that are its type.
+pub(super) const MODE_TYPE: u16 = 0o170_000;
 /// In [`Inode::flags`]: blocks were taken ahead of writes, and are not given back at close.
 pub(super) const PREALLOCATED: u16 = 1 << 1;
 /// In [`Inode::flags`]: the bitmap of the realtime part, which has its sequence number.
 pub(super) const NEW_REALTIME_BITMAP: u16 = 1 << 2;
 /// In [`Inode::flags_2`]: times count nanoseconds from December 1901.
 pub(super) const BIG_TIME: u64 = 1 << 3;
+
+/// In [`Inode::flags_2`]: [`Inode::large_extents`] counts.
+pub(super) const LARGE_COUNTS: u64 = 1 << 4;
 
 /// A time: with [`BIG_TIME`] nanoseconds since December 1901, else 32 bits each of seconds since 1970 and nanoseconds.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -410,6 +417,18 @@ pub(super) struct Stamp {
     pub(super) low: U32,
 }
 const _: () = assert!(size_of::<Stamp>() == 8);
+
+impl Stamp {
+    /// Seconds since 1970, for an inode with these [`Inode::flags_2`].
+    pub(super) fn epoch(self, flags_2: u64) -> i64 {
+        if flags_2 & BIG_TIME == 0 {
+            return i64::from(self.high.get());
+        }
+        let nanoseconds: U64 = zerocopy::transmute!(self);
+        let seconds = i64::try_from(nanoseconds.get() / 1_000_000_000);
+        seconds.expect("2⁶⁴ nanoseconds are 2³⁵ seconds") - (1 << 31)
+    }
+}
 
 /// A run of a file: from the highest bit on, 1 for unwritten, 54 of the block of the file, 52 of the block of the volume, 21 of
 /// the count.
@@ -435,7 +454,7 @@ const _: () = assert!(size_of::<ShortHeader>() == 6);
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct DirectoryHeader {
-    /// `XDB3` for the only block.
+    /// `XDB3` for the only block, `XDD3` for one of several.
     pub(super) magic: [u8; 4],
     pub(super) checksum: little_endian::U32,
     /// Its own place, in units of 512 bytes.
@@ -454,6 +473,8 @@ const _: () = assert!(size_of::<DirectoryHeader>() == 64);
 
 /// The only block of a directory, with its own index.
 pub(super) const DIRECTORY_BLOCK_MAGIC: [u8; 4] = *b"XDB3";
+/// A block of a directory that keeps its index apart.
+pub(super) const DIRECTORY_DATA_MAGIC: [u8; 4] = *b"XDD3";
 /// Where an entry would start that is none, but a free run.
 pub(super) const DIRECTORY_FREE: u16 = 0xffff;
 

@@ -2,7 +2,7 @@
 use std::process::Command;
 
 /// `program`, or `None` (said aloud) when it is not installed; where judges are required, its absence is a failure.
-pub fn judge(program: &str) -> Option<Command> {
+pub(crate) fn judge(program: &str) -> Option<Command> {
     let found = std::env::var_os("PATH").is_some_and(|paths| {
         std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
     });

@@ -10,7 +10,7 @@ use assembler::{
 use formats::{
     adv, cpio, fat, gpt, iso9660, pe,
     read_at::{ReadAt, Window},
-    squashfs, xz, zstd as zstd_frame,
+    squashfs, xfs, xz, zstd as zstd_frame,
 };
 use serde_json::{Value as Json, json};
 
@@ -115,6 +115,7 @@ pub(super) fn describe(name: &str, source: &dyn ReadAt) -> anyhow::Result<Option
         Kind::Pe => uki(&mut part, source),
         Kind::Iso => iso(&mut part, source),
         Kind::Fat => volume(&mut part, source),
+        Kind::Xfs => boot(&mut part, source),
         Kind::Squashfs => squash(&mut part, &Positions(source), false),
         Kind::Cpio | Kind::Zstd | Kind::Xz => archives(&mut part, source),
         Kind::Gpt => disk(&mut part, source),
@@ -185,6 +186,21 @@ fn volume(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
             && entry.path.to_ascii_lowercase().ends_with(".efi")
         {
             inside(part, &entry.path, source, run.start, entry.len.into())?;
+        }
+    }
+    Ok(())
+}
+
+/// A boot partition, with the initramfs in it.
+fn boot(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
+    let contents = xfs::read(source, &xfs::Limits::default())?;
+    part.text = contents.dump();
+    for entry in &contents.entries {
+        if let [run] = &entry.runs[..]
+            && run.len == entry.len
+            && entry.path.ends_with("/initramfs.xz")
+        {
+            inside(part, &entry.path, source, run.offset, run.len)?;
         }
     }
     Ok(())

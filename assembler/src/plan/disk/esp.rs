@@ -2,7 +2,7 @@
 
 use formats::{Layout, fat};
 
-use super::{Boot, Disk, SdBoot};
+use super::{Boot, Disk, Grub, SdBoot};
 use crate::plan::{EPOCH, Error, push};
 
 /// systemd-boot's configuration.
@@ -12,7 +12,8 @@ impl Disk {
     /// The partition, of `len` bytes.
     pub(super) fn esp(&self, len: u64) -> Result<Layout, Error> {
         let root = match &self.boot {
-            Boot::SdBoot(sd_boot) => sd_boot.root()?,
+            Boot::SdBoot(sd_boot) | Boot::DualBoot(sd_boot, _) => sd_boot.root()?,
+            Boot::Grub(grub) => grub.root()?,
         };
         let geometry = fat::Geometry::partition(len, self.sector_len)?;
         let volume = fat::Volume {
@@ -40,21 +41,35 @@ impl SdBoot {
         push(&mut boot_loader, "boot loader", &self.boot_loader);
         let mut configuration = Layout::new();
         configuration.bytes(LOADER_CONF.as_bytes());
-        let mut root = fat::Directory::default();
-        for (path, content) in [
+        directory([
             (format!("EFI/boot/{}", self.boot_loader_name), boot_loader),
             (
                 format!("EFI/Linux/Talos-{}.efi", self.uki.tag),
                 self.uki.layout()?,
             ),
             ("loader/loader.conf".to_owned(), configuration),
-        ] {
-            let file = fat::File {
-                attributes: fat::Attributes::ARCHIVE,
-                content,
-            };
-            root.insert(&path, file)?;
-        }
-        Ok(root)
+        ])
     }
+}
+
+impl Grub {
+    fn root(&self) -> Result<fat::Directory, Error> {
+        directory(self.efi.iter().map(|(name, image)| {
+            let mut content = Layout::new();
+            push(&mut content, "boot loader", image);
+            (format!("EFI/boot/{name}"), content)
+        }))
+    }
+}
+
+fn directory(files: impl IntoIterator<Item = (String, Layout)>) -> Result<fat::Directory, Error> {
+    let mut root = fat::Directory::default();
+    for (path, content) in files {
+        let file = fat::File {
+            attributes: fat::Attributes::ARCHIVE,
+            content,
+        };
+        root.insert(&path, file)?;
+    }
+    Ok(root)
 }

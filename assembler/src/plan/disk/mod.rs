@@ -1,11 +1,14 @@
 //! Disk images: a partition table, and in its partitions a boot loader with what it boots (spec/disk.md 1 to 4).
 //!
 //! ```text
-//! systemd-boot   EFI        META  [STATE EPHEMERAL]      EFI: systemd-boot and the UKI
+//! systemd-boot   EFI              META  [STATE EPHEMERAL]      EFI: systemd-boot and the UKI
+//! GRUB           EFI  BIOS  BOOT  META  [STATE EPHEMERAL]      EFI: GRUB; BIOS: GRUB; BOOT: kernel, initramfs, menu
+//! dual-boot      EFI  BIOS  BOOT  META  [STATE EPHEMERAL]      EFI: systemd-boot and the UKI; BIOS, BOOT: as with GRUB
 //! ```
 //!
 //! What a disk becomes for transport, another format or compressed, is not its concern: this is the raw disk.
 
+mod boot;
 mod esp;
 mod partitions;
 #[cfg(test)]
@@ -18,7 +21,7 @@ use formats::{
 };
 
 use self::partitions::Part;
-use super::{Error, Uki};
+use super::{Error, Initramfs, Uki, grub::DiskGrub};
 use crate::{store::Content, target::ImageOptions};
 
 /// What the disk's GUID is made from.
@@ -45,7 +48,11 @@ pub struct Disk {
 #[derive(Debug, Clone)]
 pub enum Boot {
     /// systemd-boot, under UEFI.
-    SdBoot(SdBoot),
+    SdBoot(Box<SdBoot>),
+    /// GRUB, under UEFI and, on amd64, by a BIOS.
+    Grub(Box<Grub>),
+    /// systemd-boot under UEFI, GRUB by a BIOS; the first boot removes the one that was not used.
+    DualBoot(Box<SdBoot>, Box<Grub>),
 }
 
 /// systemd-boot and what it boots.
@@ -68,6 +75,30 @@ pub(crate) fn sector_len(image: &ImageOptions) -> Result<u16, Error> {
     }
 }
 
+/// GRUB and what it boots.
+#[derive(Debug, Clone)]
+pub struct Grub {
+    /// For a BIOS; there is none on arm64.
+    pub bios: Option<DiskGrub>,
+    /// For UEFI, with its name on the ESP; not there when systemd-boot is.
+    pub efi: Option<(&'static str, Content)>,
+    /// The menu, `grub.cfg`.
+    pub menu: BString,
+    /// The kernel.
+    pub kernel: Content,
+    /// The initramfs.
+    pub initramfs: Initramfs,
+}
+
+impl Boot {
+    fn grub(&self) -> Option<&Grub> {
+        match self {
+            Self::SdBoot(_) => None,
+            Self::Grub(grub) | Self::DualBoot(_, grub) => Some(grub),
+        }
+    }
+}
+
 impl Disk {
     /// The raw disk.
     pub fn layout(&self) -> Result<Layout, Error> {
@@ -75,9 +106,25 @@ impl Disk {
         let parts = self.parts();
         let sizes: Vec<gpt::Size> = parts.iter().map(|part| self.size(*part)).collect();
         let runs = geometry.place(&sizes)?;
+        let mut boot_code = [0; gpt::BOOT_CODE_LEN];
         let partitions = parts.into_iter().zip(runs).map(|(part, run)| {
+            let len = geometry.run_len(run);
             let content = match part {
-                Part::Efi => self.esp(geometry.run_len(run))?,
+                Part::Efi => self.esp(len)?,
+                Part::Bios => match self.boot.grub().and_then(|grub| grub.bios.as_ref()) {
+                    Some(bios) => {
+                        boot_code = bios.boot_code(run.first)?;
+                        bios.core(run.first)?
+                    }
+                    None => Layout::new(),
+                },
+                Part::Boot => {
+                    let grub = self
+                        .boot
+                        .grub()
+                        .expect("only disks with GRUB have this part");
+                    grub.volume(len, self.sector_len)?
+                }
                 Part::Meta => self.meta()?,
                 Part::State | Part::Ephemeral => Layout::new(),
             };
@@ -90,11 +137,12 @@ impl Disk {
                 content,
             })
         });
+        let partitions = partitions.collect::<Result<_, Error>>()?;
         let disk = gpt::Disk {
             geometry,
             guid: Guid::of_label(DISK_LABEL),
-            boot_code: [0; gpt::BOOT_CODE_LEN],
-            partitions: partitions.collect::<Result<_, Error>>()?,
+            boot_code,
+            partitions,
         };
         Ok(disk.layout()?)
     }

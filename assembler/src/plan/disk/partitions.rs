@@ -17,6 +17,8 @@ const STATE_SIZE: u64 = 100 * MIB;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     Efi,
+    Bios,
+    Boot,
     Meta,
     State,
     Ephemeral,
@@ -27,6 +29,8 @@ impl Part {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Efi => "EFI",
+            Self::Bios => "BIOS",
+            Self::Boot => "BOOT",
             Self::Meta => "META",
             Self::State => "STATE",
             Self::Ephemeral => "EPHEMERAL",
@@ -36,13 +40,15 @@ impl Part {
     pub(super) fn kind(self) -> Guid {
         match self {
             Self::Efi => gpt::EFI_SYSTEM,
-            Self::Meta | Self::State | Self::Ephemeral => gpt::LINUX_FILE_SYSTEM,
+            Self::Bios => gpt::BIOS_BOOT,
+            Self::Boot | Self::Meta | Self::State | Self::Ephemeral => gpt::LINUX_FILE_SYSTEM,
         }
     }
 
     pub(super) fn attributes(self) -> u64 {
         match self {
-            Self::Efi | Self::Meta | Self::State | Self::Ephemeral => 0,
+            Self::Bios => gpt::LEGACY_BIOS_BOOTABLE,
+            Self::Efi | Self::Boot | Self::Meta | Self::State | Self::Ephemeral => 0,
         }
     }
 }
@@ -50,8 +56,12 @@ impl Part {
 impl Disk {
     /// The partitions in the order of the disk.
     pub(super) fn parts(&self) -> Vec<Part> {
+        // Whoever boots by GRUB counts on BOOT being the third; on arm64 too BIOS comes before it, empty.
         let mut parts = match &self.boot {
             Boot::SdBoot(_) => vec![Part::Efi, Part::Meta],
+            Boot::Grub(_) | Boot::DualBoot(..) => {
+                vec![Part::Efi, Part::Bios, Part::Boot, Part::Meta]
+            }
         };
         if self.data_partitions {
             parts.extend([Part::State, Part::Ephemeral]);
@@ -63,8 +73,11 @@ impl Disk {
         Size::Bytes(match part {
             // A UKI may be as large as what GRUB would have on BOOT, and takes the place of that.
             Part::Efi => match &self.boot {
-                Boot::SdBoot(_) => ESP_SIZE + BIOS_SIZE + self.boot_size,
+                Boot::SdBoot(_) | Boot::DualBoot(..) => ESP_SIZE + BIOS_SIZE + self.boot_size,
+                Boot::Grub(_) => ESP_SIZE,
             },
+            Part::Bios => BIOS_SIZE,
+            Part::Boot => self.boot_size,
             Part::Meta => META_SIZE,
             Part::State => STATE_SIZE,
             Part::Ephemeral => return Size::Rest,

@@ -8,7 +8,7 @@ use formats::{
 };
 
 use super::*;
-use crate::plan::Initramfs;
+use crate::plan::{Initramfs, grub::DiskGrub};
 
 const MIB: u64 = 1 << 20;
 const STUB: &[u8] = include_bytes!("../../../../testdata/linuxx64.efi.stub");
@@ -41,17 +41,38 @@ fn uki(kernel_len: u64) -> Uki {
     }
 }
 
+fn sd_boot(kernel_len: u64) -> SdBoot {
+    SdBoot {
+        boot_loader: content("boot loader", 124_416),
+        boot_loader_name: "BOOTX64.efi",
+        uki: uki(kernel_len),
+    }
+}
+
+/// GRUB's files as far as their fields are looked at.
+fn grub() -> Grub {
+    let mut boot = vec![0xb0; 512];
+    boot[510..].copy_from_slice(&formats::mbr::SIGNATURE);
+    Grub {
+        bios: Some(DiskGrub {
+            boot: boot.into(),
+            core: content("core", 160_000),
+            core_head: vec![0xc0; 512].into(),
+        }),
+        efi: Some(("BOOTX64.efi", content("GRUB", 800_000))),
+        menu: "set default=0\n".into(),
+        kernel: content("kernel", 14 * MIB),
+        initramfs: uki(14 * MIB).initramfs,
+    }
+}
+
 fn disk(mib: u64, sector_len: u16, boot_mib: u64) -> Disk {
     Disk {
         len: mib * MIB,
         sector_len,
         boot_size: boot_mib * MIB,
         data_partitions: false,
-        boot: Boot::SdBoot(SdBoot {
-            boot_loader: content("boot loader", 124_416),
-            boot_loader_name: "BOOTX64.efi",
-            uki: uki(14 * MIB),
-        }),
+        boot: Boot::SdBoot(Box::new(sd_boot(14 * MIB))),
         meta: vec![(10, "foo".into())],
     }
 }
@@ -124,12 +145,7 @@ fn old_versions_have_empty_data_partitions() {
         ..disk(1246, 512, 1000)
     };
     let (source, contents) = read(&disk);
-    let names: Vec<String> = contents
-        .partitions
-        .iter()
-        .map(|(_, entry)| entry.name())
-        .collect();
-    assert_eq!(names, ["EFI", "META", "STATE", "EPHEMERAL"]);
+    assert_eq!(names(&contents), ["EFI", "META", "STATE", "EPHEMERAL"]);
     let last = contents.partitions[3].1;
     assert_eq!(last.last, 2_549_759, "all but the last piece of a MiB");
     for index in [2, 3] {
@@ -193,8 +209,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
         "disk: disk of 1048576 bytes: too small for partition tables"
     );
     let mut large = disk(1246, 512, 1000);
-    let Boot::SdBoot(sd_boot) = &mut large.boot;
-    sd_boot.uki = uki(1100 * MIB);
+    large.boot = Boot::SdBoot(Box::new(sd_boot(1100 * MIB)));
     let error = refused(large);
     assert!(
         error.starts_with("ESP: boot loader and UKI take "),
@@ -204,11 +219,130 @@ fn what_does_not_fit_is_refused_with_numbers() {
         error.ends_with(" bytes, and a partition of 1154482176 has room for 1152204800"),
         "{error}"
     );
+    let mut large = grub();
+    large.kernel.len = 2000 * MIB;
+    let boot = Disk {
+        boot: Boot::Grub(Box::new(large)),
+        ..disk(2246, 512, 2000)
+    };
+    let error = refused(boot);
+    assert!(error.starts_with("BOOT: contents of "), "{error}");
     let mut full = disk(2246, 512, 2000);
     full.meta.push((11, vec![b'x'; adv::CAPACITY - 18].into()));
     assert_eq!(refused(full), "META: adv: overflow 1 bytes");
-    let mut named = disk(2246, 512, 2000);
-    let Boot::SdBoot(sd_boot) = &mut named.boot;
-    sd_boot.uki.tag = format!("v1.14.0-{}", "a".repeat(250));
+    let mut long = sd_boot(14 * MIB);
+    long.uki.tag = format!("v1.14.0-{}", "a".repeat(250));
+    let named = Disk {
+        boot: Boot::SdBoot(Box::new(long)),
+        ..disk(2246, 512, 2000)
+    };
     assert!(refused(named).ends_with("name longer than 255 UTF-16 units"));
+}
+
+fn names(contents: &gpt::Contents) -> Vec<String> {
+    contents
+        .partitions
+        .iter()
+        .map(|(_, entry)| entry.name())
+        .collect()
+}
+
+/// The rows of spec/disk.md 1.7.
+#[test]
+fn disks_with_grub_have_its_partitions() {
+    let boots = [
+        (
+            2246,
+            512,
+            2000,
+            Boot::Grub(Box::new(grub())),
+            208_896,
+            4_304_895,
+        ),
+        (
+            1246,
+            4096,
+            1000,
+            Boot::Grub(Box::new(grub())),
+            26_112,
+            282_111,
+        ),
+        (4247, 512, 2000, dual(), 4_306_944, 8_402_943),
+        (4247, 4096, 2000, dual(), 538_368, 1_050_367),
+    ];
+    for (mib, sector_len, boot_mib, boot, first, last) in boots {
+        let disk = Disk {
+            boot,
+            ..disk(mib, sector_len, boot_mib)
+        };
+        let (source, contents) = read(&disk);
+        assert_eq!(names(&contents), ["EFI", "BIOS", "BOOT", "META"]);
+        assert_eq!(contents.partitions[1].1.attributes, 4);
+        let boot = contents.partitions[2].1;
+        assert_eq!((boot.first.get(), boot.last.get()), (first, last));
+
+        // Boot code and core image say where the core image lies.
+        let core = contents.partitions[1].1.first.get();
+        let mut sector = [0; 512];
+        source.read_at(0, &mut sector).unwrap();
+        assert_eq!(sector[0x5c..0x64], core.to_le_bytes());
+        assert_eq!(sector[0x66..0x68], [0x90, 0x90]);
+        assert_eq!(sector[446..450], [0, 0, 2, 0], "the protective entry");
+        window(&source, &contents, 1)
+            .read_at(0, &mut sector)
+            .unwrap();
+        assert_eq!(sector[0x1f4..0x1fc], (core + 1).to_le_bytes());
+        let mut magic = [0; 4];
+        window(&source, &contents, 2)
+            .read_at(0, &mut magic)
+            .unwrap();
+        assert_eq!(magic, *b"XFSB");
+    }
+}
+
+fn dual() -> Boot {
+    let grub = Grub {
+        efi: None,
+        ..grub()
+    };
+    Boot::DualBoot(Box::new(sd_boot(14 * MIB)), Box::new(grub))
+}
+
+#[test]
+fn without_a_bios_its_partition_is_empty() {
+    let grub = Grub {
+        bios: None,
+        ..grub()
+    };
+    let disk = Disk {
+        boot: Boot::Grub(Box::new(grub)),
+        ..disk(2246, 512, 2000)
+    };
+    let (source, contents) = read(&disk);
+    let mut bytes = vec![1; 1 << 20];
+    window(&source, &contents, 1)
+        .read_at(0, &mut bytes)
+        .unwrap();
+    assert!(bytes.iter().all(|byte| *byte == 0));
+    source.read_at(0, &mut bytes[..446]).unwrap();
+    assert!(bytes[..446].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn the_esp_of_a_disk_with_grub_holds_grub_alone() {
+    for (sector_len, boot) in [(512, 2000), (4096, 1000)] {
+        let disk = Disk {
+            boot: Boot::Grub(Box::new(grub())),
+            ..disk(2246, sector_len, boot)
+        };
+        let (source, contents) = read(&disk);
+        let esp = window(&source, &contents, 0);
+        let volume = fat::read(&esp, &fat::Limits::default()).unwrap();
+        let paths: Vec<&str> = volume
+            .entries
+            .iter()
+            .map(|entry| entry.path.as_str())
+            .collect();
+        assert_eq!(paths, ["EFI", "EFI/boot", "EFI/boot/BOOTX64.efi"]);
+    }
 }

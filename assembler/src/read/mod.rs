@@ -6,40 +6,43 @@
 //! - Long runs of zeros and long inline extents are shared, not copied.
 //! - A stream yields exactly the bytes of its range, or ends with an error; it never ends short in silence.
 
+mod buffer;
+mod source;
+#[cfg(test)]
+mod tests;
+mod whole;
+
 use std::{
-    fmt,
-    io::{self, IoSliceMut, Write},
+    fmt, io,
     ops::Range,
-    os::unix::fs::FileExt as _,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use formats::{Digest, Layout, extent::Segment};
 use futures_util::{Stream, stream::FusedStream};
-use rustix::io::{Errno, ReadWriteFlags};
-use sha2::{Digest as _, Sha256};
 use tokio::task::JoinHandle;
 
+use self::{
+    buffer::{Buffer, SHARED},
+    source::{Source, open},
+};
 use crate::{
     blobs::{Blob, Blobs},
     error::Kind,
 };
 
-/// Bytes that are read at once: the size of the pooled buffers. The HTTP library holds up to 64 KiB and one more buffer for a
-/// connection whose client does not read, and a buffer stays whole until its last byte is sent; a thousand of those must fit.
-pub const CHUNK: usize = 32 << 10;
-/// Idle buffers that are kept for the next reader; together 8 MiB.
-const POOL: usize = 256;
-/// Zeros and inline bytes of at least this length are handed out as they are instead of being copied into a buffer.
-const SHARED: u64 = 16 << 10;
+pub use self::{
+    buffer::CHUNK,
+    whole::{WriteError, sha256, write_to},
+};
+
 /// Open blobs that one reader keeps; layouts alternate between a few.
 const OPEN: usize = 4;
 
 static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
-static IDLE: Mutex<Vec<Box<[u8]>>> = Mutex::new(Vec::new());
 
 /// Why the bytes of a layout could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -220,6 +223,9 @@ impl Stream for Reader {
             }
             Err(error) => {
                 reader.end = reader.position;
+                if let ReadError::Short { digest, .. } | ReadError::Io { digest, .. } = &error {
+                    reader.blobs.doubt(digest);
+                }
                 Poll::Ready(Some(Err(error)))
             }
         }
@@ -264,230 +270,3 @@ fn shared(segment: &Segment) -> Option<Bytes> {
 fn to_usize(len: u64) -> usize {
     usize::try_from(len).expect("bounded by a buffer")
 }
-
-fn open(blobs: &dyn Blobs, digest: &Digest) -> Result<Blob, ReadError> {
-    blobs.open(digest).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => ReadError::Missing(*digest),
-        _ => ReadError::Io {
-            digest: *digest,
-            offset: 0,
-            source,
-        },
-    })
-}
-
-/// A range of an open blob.
-struct Source {
-    digest: Digest,
-    blob: Blob,
-    offset: u64,
-    len: u64,
-}
-
-impl Source {
-    fn short(&self) -> ReadError {
-        ReadError::Short {
-            digest: self.digest,
-            end: self.offset + self.len,
-        }
-    }
-
-    fn check(&self) -> Result<(), ReadError> {
-        if self.offset + self.len > self.blob.len {
-            return Err(self.short());
-        }
-        Ok(())
-    }
-
-    /// Reads what is in the page cache, possibly nothing.
-    fn read_cached(&self, space: &mut [u8]) -> Result<usize, ReadError> {
-        let mut space = [IoSliceMut::new(space)];
-        let flags = ReadWriteFlags::NOWAIT;
-        match rustix::io::preadv2(&self.blob.file, &mut space, self.offset, flags) {
-            Ok(0) => Err(self.short()),
-            Ok(read) => Ok(read),
-            // Not cached, or a file system that cannot tell.
-            Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS | Errno::INTR) => {
-                Ok(0)
-            }
-            Err(error) => Err(self.failed(error.into())),
-        }
-    }
-
-    fn read_blocking(&self, mut buffer: Buffer) -> Result<Buffer, ReadError> {
-        let read = self
-            .blob
-            .file
-            .read_exact_at(buffer.space(self.len), self.offset);
-        match read {
-            Ok(()) => {
-                buffer.filled += to_usize(self.len);
-                Ok(buffer)
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(self.short()),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> ReadError {
-        ReadError::Io {
-            digest: self.digest,
-            offset: self.offset,
-            source,
-        }
-    }
-}
-
-/// A buffer that goes back to the pool when its last reference is dropped.
-struct Buffer {
-    bytes: Box<[u8]>,
-    filled: usize,
-}
-
-impl Buffer {
-    /// Room for at least `limit` bytes; small ones are not pooled, so that a short range never pins a whole buffer.
-    fn new(limit: usize) -> Self {
-        let bytes = if limit as u64 >= SHARED {
-            idle().pop().unwrap_or_else(|| vec![0; CHUNK].into())
-        } else {
-            vec![0; limit].into()
-        };
-        Self { bytes, filled: 0 }
-    }
-
-    fn space(&mut self, len: u64) -> &mut [u8] {
-        &mut self.bytes[self.filled..][..to_usize(len)]
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        self.space(bytes.len() as u64).copy_from_slice(bytes);
-        self.filled += bytes.len();
-    }
-
-    fn into_bytes(self) -> Bytes {
-        Bytes::from_owner(self)
-    }
-}
-
-impl AsRef<[u8]> for Buffer {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if self.bytes.len() == CHUNK {
-            let mut idle = idle();
-            if idle.len() < POOL {
-                idle.push(std::mem::take(&mut self.bytes));
-            }
-        }
-    }
-}
-
-fn idle() -> MutexGuard<'static, Vec<Box<[u8]>>> {
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why a layout could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// Its bytes could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// They could not be written.
-    #[error("write")]
-    Write(#[source] io::Error),
-}
-
-/// Writes the whole layout and returns its SHA-256. `progress` is told of each piece that has been written, in bytes.
-/// Blocks.
-pub fn write_to(
-    layout: &Layout,
-    blobs: &dyn Blobs,
-    out: &mut dyn Write,
-    mut progress: impl FnMut(u64),
-) -> Result<Digest, WriteError> {
-    let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), WriteError> {
-        hasher.update(piece);
-        out.write_all(piece).map_err(WriteError::Write)?;
-        progress(piece.len() as u64);
-        Ok(())
-    })?;
-    out.flush().map_err(WriteError::Write)?;
-    Ok(Digest::finish(hasher))
-}
-
-/// The SHA-256 of the whole layout. Blocks.
-pub fn sha256(layout: &Layout, blobs: &dyn Blobs) -> Result<Digest, ReadError> {
-    let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), ReadError> {
-        hasher.update(piece);
-        Ok(())
-    })?;
-    Ok(Digest::finish(hasher))
-}
-
-fn each_piece<E: From<ReadError>>(
-    layout: &Layout,
-    blobs: &dyn Blobs,
-    mut piece: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut current: Option<(Digest, Blob)> = None;
-    for segment in layout.segments(0..layout.len()) {
-        match segment {
-            Segment::Bytes(bytes) => piece(&bytes)?,
-            Segment::Zeros(mut left) => {
-                while left > 0 {
-                    let len = left.min(ZEROS.len() as u64);
-                    piece(&ZEROS[..to_usize(len)])?;
-                    left -= len;
-                }
-            }
-            Segment::Blob {
-                digest,
-                offset,
-                len,
-            } => {
-                let blob = match current.take() {
-                    Some((name, blob)) if name == digest => blob,
-                    _ => open(blobs, &digest)?,
-                };
-                let whole = Source {
-                    digest,
-                    blob,
-                    offset,
-                    len,
-                };
-                whole.check()?;
-                each_piece_of_blob(&whole, &mut piece)?;
-                current = Some((digest, whole.blob));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn each_piece_of_blob<E: From<ReadError>>(
-    whole: &Source,
-    piece: &mut impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut done = 0;
-    while done < whole.len {
-        let part = Source {
-            digest: whole.digest,
-            blob: whole.blob.clone(),
-            offset: whole.offset + done,
-            len: (whole.len - done).min(CHUNK as u64),
-        };
-        let buffer = part.read_blocking(Buffer::new(CHUNK))?;
-        piece(buffer.as_ref())?;
-        done += part.len;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests;
