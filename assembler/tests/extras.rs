@@ -94,6 +94,9 @@ fn team() -> Release {
         .collect();
     let many = extension(&mut release, "many", &many);
     release.tag("team/driver", "1", driver);
+    release.tag("siderolabs/iscsi-tools", "9", tools);
+    release.tag("team/circle", "1", circle);
+    release.tag("team/many", "1", many);
     let lines = [
         ("team/driver:1", driver),
         ("siderolabs/iscsi-tools:9", tools),

@@ -198,7 +198,7 @@ async fn what_is_not_there_is_said_in_the_reference_s_words() {
             "v1.14.0",
             "metal-amd64.raw.xz",
             Kind::NotYet,
-            "not built yet: disk images",
+            "not built yet: disk images other than .raw",
         ),
         (
             named("siderolabs/test-other-kernel"),

@@ -60,7 +60,8 @@ impl Inner {
         loop {
             round += 1;
             for content in files() {
-                if !self.store.contains(&content.digest) {
+                // What is damaged shows only when it is read.
+                if round > 1 || !self.store.contains(&content.digest) {
                     self.images.pin(image, content).await?;
                 }
             }
