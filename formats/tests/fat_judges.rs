@@ -351,21 +351,10 @@ fn fatfs_and_our_reader_find_the_same() {
                 .unwrap()
                 .read_to_end(&mut bytes)
                 .unwrap();
-            let runs = entry.runs.iter().flat_map(|run| {
-                let mut piece = Layout::new();
-                layout
-                    .segments(run.clone())
-                    .for_each(|segment| match segment {
-                        formats::extent::Segment::Blob {
-                            digest,
-                            offset,
-                            len,
-                        } => piece.blob(digest, offset, len),
-                        formats::extent::Segment::Bytes(bytes) => piece.bytes(bytes),
-                        formats::extent::Segment::Zeros(len) => piece.zeros(len),
-                    });
-                blobs.collect(&piece)
-            });
+            let runs = entry
+                .runs
+                .iter()
+                .flat_map(|run| blobs.collect(&layout.slice(run.clone())));
             assert!(runs.eq(bytes), "{}", entry.path);
         }
     }

@@ -146,18 +146,7 @@ fn xorriso_lists_the_same_in_both_sets() {
     };
     assert!(first.contains("Partition offset   : 16"), "{first}");
     // What `/dev/sdX1` would be.
-    let mut second = Layout::new();
-    for segment in layout.segments(16 * 2048..layout.len()) {
-        match segment {
-            formats::extent::Segment::Blob {
-                digest,
-                offset,
-                len,
-            } => second.blob(digest, offset, len),
-            formats::extent::Segment::Bytes(bytes) => second.bytes(bytes),
-            formats::extent::Segment::Zeros(len) => second.zeros(len),
-        }
-    }
+    let second = layout.slice(16 * 2048..layout.len());
     let second = blobs.write(&second);
     let second = xorriso(&second, list).unwrap();
     let listing = |text: &str| -> Vec<String> {

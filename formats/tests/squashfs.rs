@@ -9,11 +9,11 @@ use std::io;
 use std::num::NonZeroUsize;
 
 use bytes::Bytes;
+use formats::Digest;
 use formats::squashfs::{
     Compression, Compressor, Content, Directory, File, Image, Limits, Node, Options, ReadError,
     Symlink, WriteError, Xattrs, dump, fuzz, layout, write, write_to_vec,
 };
-use formats::{Digest, extent::Segment};
 use proptest::prelude::*;
 
 use trees::{Blobs, TIME, assert_same, everything, labelled, lines, noise, opener, small};
@@ -123,25 +123,8 @@ fn a_layout_reads_no_blob_and_splits_anywhere() {
     for step in [1_000_003, 65_537, 4096] {
         let mut pieces = Vec::new();
         for from in (0..layout.len()).step_by(step) {
-            for segment in layout.segments(from..(from + step as u64).min(layout.len())) {
-                match segment {
-                    Segment::Bytes(bytes) => pieces.extend_from_slice(&bytes),
-                    Segment::Zeros(len) => {
-                        pieces.resize(pieces.len() + usize::try_from(len).unwrap(), 0);
-                    }
-                    Segment::Blob {
-                        digest,
-                        offset,
-                        len,
-                    } => {
-                        let (from, len) = (
-                            usize::try_from(offset).unwrap(),
-                            usize::try_from(len).unwrap(),
-                        );
-                        pieces.extend_from_slice(&blobs[&digest][from..from + len]);
-                    }
-                }
-            }
+            let part = layout.slice(from..(from + step as u64).min(layout.len()));
+            pieces.extend(part.collect(|digest| blobs[digest].clone()));
         }
         assert!(pieces == whole);
     }

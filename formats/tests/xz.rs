@@ -13,7 +13,8 @@ use std::io::{Read as _, Write as _};
 use bytes::Bytes;
 use formats::{
     Digest, Extent, Layout,
-    xz::{BLOCK_MAX, Error, Limits, dump, read_stream, stream},
+    crc::Crc,
+    xz::{BLOCK_MAX, Error, Known, Limits, Packed, Record, dump, read_stream, stream},
 };
 use judges::judge;
 use proptest::prelude::*;
@@ -37,17 +38,23 @@ fn whole(layout: &Layout) -> Vec<u8> {
 }
 
 /// The sums of [`blob`] where a store that keeps them for each MiB can tell them.
-fn sums() -> impl Fn(&Digest, u64, u64) -> Option<u32> {
-    |_, offset, len| {
-        let (blob, end) = (blob(), offset + len);
-        let known = offset % MIB == 0 && (end % MIB == 0 || end == blob.len() as u64);
-        let range = usize::try_from(offset).unwrap()..usize::try_from(end).unwrap();
-        known.then(|| crc32fast::hash(&blob[range]))
-    }
+fn by_mib(crc: Crc, _: &Digest, offset: u64, len: u64) -> Option<u64> {
+    let (blob, end) = (blob(), offset + len);
+    let known = offset.is_multiple_of(MIB) && (end.is_multiple_of(MIB) || end == blob.len() as u64);
+    let range = usize::try_from(offset).unwrap()..usize::try_from(end).unwrap();
+    known.then(|| crc.of(&blob[range]))
 }
 
 fn framed(inner: &Layout) -> Layout {
-    stream(inner, sums()).unwrap()
+    with_check(inner, Crc::Crc32)
+}
+
+fn with_check(inner: &Layout, check: Crc) -> Layout {
+    let known = Known {
+        crc: &by_mib,
+        packed: &|_| None,
+    };
+    stream(inner, check, known)
 }
 
 fn decompressed(bytes: &[u8]) -> Vec<u8> {
@@ -137,7 +144,7 @@ fn the_xz_program_lists_crc32_blocks_with_their_sizes() {
         .map(|line| line.split('\t').collect())
         .collect();
     // The columns: check name, check value, header size, flags, ..., filter chain.
-    assert_eq!(blocks.len(), 3, "{listing}");
+    assert_eq!(blocks.len(), 5, "{listing}");
     for block in &blocks {
         assert!(
             block.contains(&"CRC32") && block.contains(&"cu"),
@@ -149,7 +156,8 @@ fn the_xz_program_lists_crc32_blocks_with_their_sizes() {
 
 #[test]
 fn a_stored_stream_costs_less_than_a_ten_thousandth() {
-    let inner = example();
+    let mut inner = Layout::new();
+    inner.blob(digest(), 0, blob().len() as u64);
     let overhead = framed(&inner).len() - inner.len();
     assert!(overhead * 10_000 < inner.len(), "{overhead}");
 }
@@ -175,30 +183,38 @@ fn liblzma_streams_of_compressed_blocks_are_walked() {
 }
 
 #[test]
-fn a_range_without_a_sum_is_an_error() {
+fn a_range_without_a_sum_is_summed_when_it_is_read() {
     let mut inner = Layout::new();
     inner.blob(digest(), 1, 10);
-    assert!(matches!(
-        stream(&inner, sums()),
-        Err(Error::UnknownSum {
-            offset: 1,
-            len: 10,
-            ..
-        })
-    ));
+    inner.blob(digest(), 5, 3_000_000);
+    for check in [Crc::Crc32, Crc::Crc64] {
+        let layout = with_check(&inner, check);
+        assert!(
+            layout
+                .extents()
+                .any(|(_, extent)| matches!(extent, Extent::Deferred(_)))
+        );
+        assert!(decompressed(&whole(&layout)) == whole(&inner));
+    }
 }
 
 #[test]
 fn blocks_end_at_whole_mebibytes_of_a_blob() {
     let mut inner = example();
     inner.blob(digest(), 1 << 20, 20 << 20);
-    let mut asked = Vec::new();
-    stream(&inner, |digest, offset, len| {
-        asked.push((offset, len));
-        sums()(digest, offset, len)
-    })
-    .unwrap();
-    let blob_len = blob().len() as u64;
+    let asked = std::cell::RefCell::new(Vec::new());
+    let crc = |crc, digest: &Digest, offset, len| {
+        asked.borrow_mut().push((offset, len));
+        by_mib(crc, digest, offset, len)
+    };
+    let known = Known {
+        crc: &crc,
+        packed: &|_| None,
+    };
+    let layout = stream(&inner, Crc::Crc32, known);
+    let deferred = |extent: &Extent| matches!(extent, Extent::Deferred(_));
+    assert!(!layout.extents().any(|(_, extent)| deferred(extent)));
+    let (asked, blob_len) = (asked.into_inner(), blob().len() as u64);
     for (offset, len) in &asked {
         assert_eq!(offset % MIB, 0);
         assert!((offset + len) % MIB == 0 || offset + len == blob_len);
@@ -208,6 +224,64 @@ fn blocks_end_at_whole_mebibytes_of_a_blob() {
         asked.iter().map(|(_, len)| len).sum::<u64>(),
         blob_len + (20 << 20)
     );
+}
+
+#[test]
+fn four_gibibytes_of_zeros_are_less_than_a_mebibyte() {
+    let mut inner = Layout::new();
+    inner.bytes(b"head".as_slice());
+    inner.zeros(4 << 30);
+    let layout = with_check(&inner, Crc::Crc64);
+    assert!(layout.len() < MIB, "{}", layout.len());
+    let read = read_stream(whole(&layout).as_slice(), Limits::default()).unwrap();
+    let uncompressed: u64 = read.blocks.iter().map(|block| block.uncompressed).sum();
+    assert_eq!(uncompressed, inner.len());
+}
+
+/// A blob that compresses is there as the blocks that a library made of it; its neighbours are stored.
+#[test]
+fn blocks_compressed_beforehand_take_the_place_of_a_blob() {
+    let text: Bytes = b"all work and no play ".repeat(200_000).into();
+    let threads = liblzma::stream::MtStreamBuilder::new()
+        .threads(1)
+        .preset(1)
+        .block_size(1 << 20)
+        .check(liblzma::stream::Check::Crc64)
+        .encoder()
+        .unwrap();
+    let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), threads);
+    encoder.write_all(&text).unwrap();
+    let made = encoder.finish().unwrap();
+    let read = read_stream(made.as_slice(), Limits::default()).unwrap();
+    let (first, end) = (read.blocks[0].offset, read.index);
+    let blocks =
+        Bytes::from(made).slice(usize::try_from(first).unwrap()..usize::try_from(end).unwrap());
+    let packed = Packed {
+        digest: Digest::of(&blocks),
+        records: read
+            .blocks
+            .iter()
+            .map(|block| Record {
+                unpadded: block.header_len + block.compressed + 8,
+                uncompressed: block.uncompressed,
+            })
+            .collect(),
+    };
+
+    let mut inner = Layout::new();
+    inner.bytes(b"before".as_slice());
+    inner.blob(Digest::of(&text), 0, text.len() as u64);
+    inner.bytes(b"after".as_slice());
+    inner.blob(Digest::of(&text), 1, 100);
+    let name = Digest::of(&text);
+    let known = Known {
+        crc: &|_, _, _, _| None,
+        packed: &|digest| (*digest == name).then(|| packed.clone()),
+    };
+    let layout = stream(&inner, Crc::Crc64, known);
+    assert!(layout.len() < 100_000, "{}", layout.len());
+    let blob = |digest: &Digest| if *digest == name { &text } else { &blocks }.clone();
+    assert!(decompressed(&layout.collect(blob)) == inner.collect(blob));
 }
 
 #[test]
@@ -248,12 +322,12 @@ fn every_damaged_byte_of_the_structure_is_an_error() {
 #[test]
 fn more_blocks_than_the_limit_are_refused() {
     let bytes = whole(&framed(&example()));
-    assert!(read_stream(bytes.as_slice(), Limits { blocks: 3 }).is_ok());
+    assert!(read_stream(bytes.as_slice(), Limits { blocks: 5 }).is_ok());
     assert!(matches!(
-        read_stream(bytes.as_slice(), Limits { blocks: 2 }),
+        read_stream(bytes.as_slice(), Limits { blocks: 4 }),
         Err(Error::TooMany {
             what: "blocks",
-            limit: 2
+            limit: 4
         })
     ));
 }
@@ -285,7 +359,7 @@ proptest! {
         let bytes = whole(&layout);
         let read = read_stream(bytes.as_slice(), Limits::default()).unwrap();
         prop_assert_eq!(read.len, layout.len());
-        prop_assert!(read.blocks.iter().all(|block| block.uncompressed <= BLOCK_MAX && block.packed == 0));
+        prop_assert!(read.blocks.iter().all(|block| block.uncompressed <= BLOCK_MAX && (block.packed == 0 || block.stored == 0)));
         prop_assert!(decompressed(&bytes) == whole(&inner));
     }
 

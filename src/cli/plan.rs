@@ -108,6 +108,12 @@ fn kind(extent: &Extent) -> Json {
         Extent::Sequence { start, step, count } => {
             json!({"kind": "sequence", "start": start, "step": step, "count": count})
         }
+        Extent::Sequence64 { start, step, count } => {
+            json!({"kind": "sequence64", "start": start, "step": step, "count": count})
+        }
+        Extent::Deferred(deferred) => {
+            json!({"kind": "deferred", "value": deferred.to_string()})
+        }
         Extent::Framed(framed) => {
             let blobs = framed.inner().blobs();
             let blobs: Vec<_> = blobs

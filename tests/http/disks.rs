@@ -61,6 +61,7 @@ impl ReadAt for Source {
             match segment {
                 Segment::Bytes(bytes) => piece.copy_from_slice(&bytes),
                 Segment::Zeros(_) => piece.fill(0),
+                Segment::Deferred(_) => unreachable!("a raw disk sums nothing up"),
                 Segment::Blob { digest, offset, .. } => {
                     self.0
                         .blobs

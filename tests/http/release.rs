@@ -230,6 +230,7 @@ fn non_zero(artifact: &Artifact) -> (u64, u64) {
         match segment {
             Segment::Bytes(bytes) => all += count(&bytes),
             Segment::Zeros(_) => {}
+            Segment::Deferred(value) => all += value.len(),
             Segment::Blob {
                 digest,
                 offset,

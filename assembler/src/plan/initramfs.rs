@@ -13,7 +13,7 @@
 //! compressed apart is an archive of its own, and names the directories of its files again. Archives are unpacked in order:
 //! the firmware of a later extension replaces that of an earlier one.
 
-use formats::{Layout, cpio, xz, zstd};
+use formats::{Digest, Layout, cpio, crc::Crc, xz, zstd};
 
 use super::{EPOCH, Error, Initramfs, Squashfs, push};
 use crate::{
@@ -38,7 +38,7 @@ impl Initramfs {
         if self.zstd {
             layout.append(&zstd::frame(&archive));
         } else {
-            let stream = xz::stream(&archive, |digest, offset, len| {
+            let crc = |crc, digest: &Digest, offset, len| {
                 let made = self
                     .extensions
                     .iter()
@@ -47,8 +47,13 @@ impl Initramfs {
                         Squashfs::Blob(content) if content.digest == *digest => Some(content),
                         _ => None,
                     });
-                made?.sums.crc32(offset, len)
-            })?;
+                made?.sums.crc(crc, offset, len)
+            };
+            let known = xz::Known {
+                crc: &crc,
+                packed: &|_| None,
+            };
+            let stream = xz::stream(&archive, Crc::Crc32, known);
             layout.append(&stream);
         }
         for index in checkout_order(self.extensions.len()) {

@@ -11,7 +11,7 @@ mod uki;
 
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs, xz};
+use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs};
 
 use crate::{
     error::Kind,
@@ -126,9 +126,6 @@ pub enum Error {
     /// Of an initramfs.
     #[error("initramfs: {0}")]
     Cpio(#[from] cpio::Error),
-    /// Of the part appended to an initramfs.
-    #[error("initramfs: {0}")]
-    Xz(#[from] xz::Error),
     /// Of a UKI.
     #[error("UKI: {0}")]
     Pe(#[from] pe::Error),
@@ -203,7 +200,6 @@ impl Error {
             | Self::DualBootArch
             | Self::BootloaderVersion { .. } => Kind::BadRequest,
             Self::Cpio(_) | Self::Pe(_) | Self::Grub(_) => Kind::Upstream,
-            Self::Xz(_) => Kind::Internal,
         }
     }
 }

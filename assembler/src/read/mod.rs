@@ -4,9 +4,11 @@
 //! - What lies in the page cache is read without leaving the task (`preadv2` with `RWF_NOWAIT`); only a miss goes to a
 //!   blocking thread.
 //! - Long runs of zeros and long inline extents are shared, not copied.
+//! - A deferred value is worked out when it is first reached, from the same blobs, and remembered by what it depends on.
 //! - A stream yields exactly the bytes of its range, or ends with an error; it never ends short in silence.
 
 mod buffer;
+mod deferred;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -21,7 +23,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use formats::{Digest, Layout, extent::Segment};
+use formats::{
+    Digest, Layout,
+    extent::{Deferred, Segment},
+};
 use futures_util::{Stream, stream::FusedStream};
 use tokio::task::JoinHandle;
 
@@ -155,6 +160,11 @@ impl Reader {
             match segment {
                 Segment::Bytes(bytes) => buffer.append(&bytes),
                 Segment::Zeros(len) => buffer.append(&ZEROS[..to_usize(len)]),
+                Segment::Deferred(deferred) => match self.value_at_hand(&deferred)? {
+                    Some(value) => buffer.append(&value),
+                    None if buffer.filled == 0 => return Ok(Fill::Deferred(buffer, deferred)),
+                    None => break,
+                },
                 Segment::Blob {
                     digest,
                     offset,
@@ -201,6 +211,13 @@ impl Stream for Reader {
                     source.read_blocking(buffer)
                 })))
             }
+            Ok(Fill::Deferred(mut buffer, deferred)) => {
+                let blobs = Arc::clone(&reader.blobs);
+                Ok(Fill::Blocked(tokio::task::spawn_blocking(move || {
+                    buffer.append(&deferred::value(&deferred, &*blobs)?);
+                    Ok(buffer)
+                })))
+            }
             other => other,
         };
         let chunk = match filled {
@@ -213,7 +230,9 @@ impl Stream for Reader {
                 Poll::Ready(Err(panicked)) => std::panic::resume_unwind(panicked.into_panic()),
             },
             Ok(Fill::Chunk(chunk)) => Ok(chunk),
-            Ok(Fill::Miss(..)) => unreachable!("a miss has just been sent to a blocking thread"),
+            Ok(Fill::Miss(..) | Fill::Deferred(..)) => {
+                unreachable!("it has just been sent to a blocking thread")
+            }
             Err(error) => Err(error),
         };
         match chunk {
@@ -252,6 +271,8 @@ enum Fill {
     Chunk(Bytes),
     /// Nothing of the first blob range is in the page cache.
     Miss(Buffer, Source),
+    /// A value that has to be worked out comes first.
+    Deferred(Buffer, Deferred),
     Blocked(JoinHandle<Result<Buffer, ReadError>>),
 }
 

@@ -8,7 +8,7 @@ use std::{
 use formats::Digest;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{ReadError, buffer::Buffer, to_usize};
+use super::{CHUNK, ReadError, buffer::Buffer, to_usize};
 use crate::blobs::{Blob, Blobs};
 
 pub(super) fn open(blobs: &dyn Blobs, digest: &Digest) -> Result<Blob, ReadError> {
@@ -36,6 +36,16 @@ impl Source {
             digest: self.digest,
             end: self.offset + self.len,
         }
+    }
+
+    /// The range in pieces of at most [`CHUNK`] bytes.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Self> + '_ {
+        (0..self.len).step_by(CHUNK).map(|done| Self {
+            digest: self.digest,
+            blob: self.blob.clone(),
+            offset: self.offset + done,
+            len: (self.len - done).min(CHUNK as u64),
+        })
     }
 
     pub(super) fn check(&self) -> Result<(), ReadError> {

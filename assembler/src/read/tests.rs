@@ -2,7 +2,8 @@ use std::fs::File;
 
 use formats::{
     Extent,
-    extent::{Framed, Framing},
+    crc::Crc,
+    extent::{Framed, Framing, crc_of},
 };
 use futures_util::StreamExt as _;
 use proptest::{prelude::*, strategy::ValueTree as _};
@@ -74,6 +75,18 @@ fn sample(blobs: &Directory) -> (Layout, Vec<u8>) {
         inner,
         Framing::Lzma2Stored { first: true },
     )));
+    layout.push(Extent::Sequence64 {
+        start: 3,
+        step: 1,
+        count: 5_000,
+    });
+    let grains = Framing::VmdkGrain { lba: 0 };
+    layout.push(Extent::Framed(Framed::new(layout.clone(), grains)));
+    for crc in [Crc::Crc32, Crc::Crc64] {
+        layout.push(crc_of(crc, &layout, &|_, _, _, _| None));
+    }
+    let covered = Arc::new(layout.clone());
+    layout.push(Extent::Deferred(Deferred::sha256_hex(covered)));
     layout.blob(small_name, 4_999, 1);
     let whole = layout.collect(|digest| {
         let content = if *digest == big_name { &big } else { &small };

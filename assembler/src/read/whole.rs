@@ -1,6 +1,9 @@
 //! Whole layouts, where it may block: into a file, and as a digest.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    ops::Range,
+};
 
 use formats::{Digest, Layout, extent::Segment};
 use sha2::{Digest as _, Sha256};
@@ -8,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     CHUNK, ReadError, ZEROS,
     buffer::Buffer,
+    deferred::value,
     source::{Source, open},
     to_usize,
 };
@@ -33,7 +37,8 @@ pub fn write_to(
     mut progress: impl FnMut(u64),
 ) -> Result<Digest, WriteError> {
     let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), WriteError> {
+    let all = 0..layout.len();
+    each_piece(layout, all, blobs, |piece| -> Result<(), WriteError> {
         hasher.update(piece);
         out.write_all(piece).map_err(WriteError::Write)?;
         progress(piece.len() as u64);
@@ -46,22 +51,26 @@ pub fn write_to(
 /// The SHA-256 of the whole layout. Blocks.
 pub fn sha256(layout: &Layout, blobs: &dyn Blobs) -> Result<Digest, ReadError> {
     let mut hasher = Sha256::new();
-    each_piece(layout, blobs, |piece| -> Result<(), ReadError> {
+    let all = 0..layout.len();
+    each_piece(layout, all, blobs, |piece| -> Result<(), ReadError> {
         hasher.update(piece);
         Ok(())
     })?;
     Ok(Digest::finish(hasher))
 }
 
-fn each_piece<E: From<ReadError>>(
+/// Hands the bytes of `range` to `piece`, in order. Blocks.
+pub(super) fn each_piece<E: From<ReadError>>(
     layout: &Layout,
+    range: Range<u64>,
     blobs: &dyn Blobs,
     mut piece: impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut current: Option<(Digest, Blob)> = None;
-    for segment in layout.segments(0..layout.len()) {
+    for segment in layout.segments(range) {
         match segment {
             Segment::Bytes(bytes) => piece(&bytes)?,
+            Segment::Deferred(deferred) => piece(&value(&deferred, blobs)?)?,
             Segment::Zeros(mut left) => {
                 while left > 0 {
                     let len = left.min(ZEROS.len() as u64);
@@ -97,17 +106,9 @@ fn each_piece_of_blob<E: From<ReadError>>(
     whole: &Source,
     piece: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut done = 0;
-    while done < whole.len {
-        let part = Source {
-            digest: whole.digest,
-            blob: whole.blob.clone(),
-            offset: whole.offset + done,
-            len: (whole.len - done).min(CHUNK as u64),
-        };
+    for part in whole.parts() {
         let buffer = part.read_blocking(Buffer::new(CHUNK))?;
         piece(buffer.as_ref())?;
-        done += part.len;
     }
     Ok(())
 }

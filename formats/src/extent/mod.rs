@@ -17,7 +17,9 @@
 //! assert_eq!(layout.collect(|_| b"kernel".as_slice().into())[510..], *b"\0\0kernel");
 //! ```
 
+mod deferred;
 mod framed;
+mod runs;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -27,7 +29,9 @@ use std::{fmt, ops::Range, sync::Arc};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+pub use self::deferred::{Deferred, Function, KnownCrc, crc_of};
 pub use self::framed::{Framed, Framing};
+pub use self::runs::Run;
 pub use self::segment::{Segment, Segments};
 use crate::Digest;
 
@@ -56,8 +60,19 @@ pub enum Extent {
         /// How many words.
         count: u64,
     },
-    /// A layout cut into chunks, each behind a header that follows from its place and length.
+    /// Big-endian 64-bit words `start, start + step, …` (wrapping): qcow2's tables.
+    Sequence64 {
+        /// The first word.
+        start: u64,
+        /// What each word adds to the one before it.
+        step: u64,
+        /// How many words.
+        count: u64,
+    },
+    /// A layout cut into chunks, each between bytes that follow from its place and length.
     Framed(Framed),
+    /// A checksum or digest over other extents, worked out when it is first read.
+    Deferred(Deferred),
 }
 
 impl Extent {
@@ -67,7 +82,9 @@ impl Extent {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Blob { len, .. } | Self::Zeros(len) => *len,
             Self::Sequence { count, .. } => count * 4,
+            Self::Sequence64 { count, .. } => count * 8,
             Self::Framed(framed) => framed.len(),
+            Self::Deferred(deferred) => deferred.len(),
         }
     }
 
@@ -107,6 +124,16 @@ impl Extent {
                 hasher.update([4]);
                 framed.hash_into(hasher);
             }
+            Self::Sequence64 { start, step, count } => {
+                hasher.update([5]);
+                hasher.update(start.to_le_bytes());
+                hasher.update(step.to_le_bytes());
+                hasher.update(count.to_le_bytes());
+            }
+            Self::Deferred(deferred) => {
+                hasher.update([6]);
+                deferred.hash_into(hasher);
+            }
         }
     }
 }
@@ -119,7 +146,11 @@ impl fmt::Display for Extent {
             Self::Blob { digest, offset, .. } => write!(f, "blob {digest} at {offset}"),
             Self::Zeros(_) => write!(f, "zeros"),
             Self::Sequence { start, step, .. } => write!(f, "sequence from {start} step {step}"),
+            Self::Sequence64 { start, step, .. } => {
+                write!(f, "64-bit sequence from {start:#x} step {step:#x}")
+            }
             Self::Framed(framed) => write!(f, "{framed}"),
+            Self::Deferred(deferred) => write!(f, "{deferred}"),
         }
     }
 }
@@ -280,7 +311,7 @@ impl Layout {
         next.checked_sub(1).map(|index| &*self.sections[index].1)
     }
 
-    /// Every blob range the layout reads, also inside framed extents, in order of appearance.
+    /// Every blob range the layout reads, also inside framed and deferred extents, in order of appearance.
     pub fn blobs(&self) -> Vec<(Digest, u64, u64)> {
         let mut ranges = Vec::new();
         for (_, extent) in &self.pieces {
@@ -291,7 +322,15 @@ impl Layout {
                     len,
                 } => ranges.push((*digest, *offset, *len)),
                 Extent::Framed(framed) => ranges.extend(framed.inner().blobs()),
-                Extent::Bytes(_) | Extent::Zeros(_) | Extent::Sequence { .. } => {}
+                Extent::Deferred(deferred) => {
+                    for (layout, _) in deferred.contents() {
+                        ranges.extend(layout.blobs());
+                    }
+                }
+                Extent::Bytes(_)
+                | Extent::Zeros(_)
+                | Extent::Sequence { .. }
+                | Extent::Sequence64 { .. } => {}
             }
         }
         ranges
@@ -332,8 +371,12 @@ impl Layout {
 
     /// The whole as bytes, with blobs supplied by `blob`: for tests and for small layouts only.
     pub fn collect(&self, mut blob: impl FnMut(&Digest) -> Bytes) -> Vec<u8> {
+        self.collect_range(0..self.len, &mut blob)
+    }
+
+    fn collect_range(&self, range: Range<u64>, blob: &mut dyn FnMut(&Digest) -> Bytes) -> Vec<u8> {
         let mut whole = Vec::new();
-        for segment in self.segments(0..self.len) {
+        for segment in self.segments(range) {
             match segment {
                 Segment::Bytes(bytes) => whole.extend_from_slice(&bytes),
                 Segment::Zeros(len) => whole.resize(
@@ -350,6 +393,14 @@ impl Layout {
                         usize::try_from(len).expect("fits"),
                     );
                     whole.extend_from_slice(&blob(&digest)[offset..offset + len]);
+                }
+                Segment::Deferred(deferred) => {
+                    let read = |layout: &Arc<Self>, range, feed: &mut dyn FnMut(&[u8])| {
+                        feed(&layout.collect_range(range, blob));
+                        Ok::<_, std::convert::Infallible>(())
+                    };
+                    let Ok(value) = deferred.value(read);
+                    whole.extend_from_slice(&deferred.cut(&value));
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Extent, Layout};
+use super::{Deferred, Extent, Layout};
 use crate::Digest;
 
 /// A run of bytes in its simplest form.
@@ -23,6 +23,8 @@ pub enum Segment {
     },
     /// Zero bytes.
     Zeros(u64),
+    /// A value over other extents, or a part of it, to be worked out.
+    Deferred(Deferred),
 }
 
 impl Segment {
@@ -31,6 +33,7 @@ impl Segment {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Blob { len, .. } | Self::Zeros(len) => *len,
+            Self::Deferred(deferred) => deferred.len(),
         }
     }
 
@@ -54,6 +57,7 @@ impl From<Segment> for Extent {
                 len,
             },
             Segment::Zeros(len) => Self::Zeros(len),
+            Segment::Deferred(deferred) => Self::Deferred(deferred),
         }
     }
 }
@@ -89,9 +93,18 @@ impl Layout {
             },
             Extent::Zeros(_) => Segment::Zeros(len),
             Extent::Sequence { start, step, .. } => {
-                Segment::Bytes(words(*start, *step, skip, len.min(SEQUENCE_PIECE)))
+                let word = |index: u64| {
+                    let index = u32::try_from(index & u64::from(u32::MAX)).expect("32 bits");
+                    start.wrapping_add(step.wrapping_mul(index)).to_le_bytes()
+                };
+                Segment::Bytes(words(word, skip, len.min(SEQUENCE_PIECE)))
+            }
+            Extent::Sequence64 { start, step, .. } => {
+                let word = |index| start.wrapping_add(step.wrapping_mul(index)).to_be_bytes();
+                Segment::Bytes(words(word, skip, len.min(SEQUENCE_PIECE)))
             }
             Extent::Framed(framed) => framed.segment_at(skip, len),
+            Extent::Deferred(deferred) => Segment::Deferred(deferred.slice(skip..skip + len)),
         }
     }
 
@@ -113,16 +126,12 @@ impl Layout {
     }
 }
 
-/// `len` bytes from byte `skip` on of the words `start, start + step, …`.
-fn words(start: u32, step: u32, skip: u64, len: u64) -> Bytes {
-    let (first, last) = (skip / 4, (skip + len).div_ceil(4));
-    let bytes: Vec<u8> = (first..last)
-        .flat_map(|index| {
-            let index = u32::try_from(index & u64::from(u32::MAX)).expect("masked to 32 bits");
-            start.wrapping_add(step.wrapping_mul(index)).to_le_bytes()
-        })
-        .collect();
-    let from = usize::try_from(skip % 4).expect("below 4");
+/// `len` bytes from byte `skip` on of words of `N` bytes, which `word` gives by index.
+fn words<const N: usize>(word: impl Fn(u64) -> [u8; N], skip: u64, len: u64) -> Bytes {
+    let width = N as u64;
+    let (first, last) = (skip / width, (skip + len).div_ceil(width));
+    let bytes: Vec<u8> = (first..last).flat_map(word).collect();
+    let from = usize::try_from(skip % width).expect("below a word");
     let to = from + usize::try_from(len).expect("at most a piece");
     Bytes::from(bytes).slice(from..to)
 }

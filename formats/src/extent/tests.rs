@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::crc::Crc;
 
 fn content() -> Bytes {
     (0..200_000u32)
@@ -22,25 +23,43 @@ fn extent() -> impl Strategy<Value = Extent> {
             (0..300u64).prop_map(Extent::Zeros),
             (any::<u32>(), any::<u32>(), 0..40u64)
                 .prop_map(|(start, step, count)| Extent::Sequence { start, step, count }),
+            (any::<u64>(), any::<u64>(), 0..20u64)
+                .prop_map(|(start, step, count)| Extent::Sequence64 { start, step, count }),
         ];
     simple.prop_recursive(2, 8, 4, |inner| {
-        (
-            proptest::collection::vec(inner, 1..4),
-            any::<bool>(),
-            any::<bool>(),
-        )
-            .prop_map(|(extents, xz, edge)| {
-                let mut layout = Layout::new();
-                for extent in extents {
-                    layout.push(extent);
-                }
-                let framing = if xz {
-                    Framing::Lzma2Stored { first: edge }
-                } else {
-                    Framing::ZstdRaw { last: edge }
-                };
-                Extent::Framed(Framed::new(layout, framing))
-            })
+        let layout = proptest::collection::vec(inner, 1..4).prop_map(|extents| {
+            let mut layout = Layout::new();
+            for extent in extents {
+                layout.push(extent);
+            }
+            layout
+        });
+        let framing = prop_oneof![
+            any::<bool>().prop_map(|first| Framing::Lzma2Stored { first }),
+            any::<bool>().prop_map(|last| Framing::ZstdRaw { last }),
+            Just(Framing::DeflateStored),
+            Just(Framing::VmdkGrain { lba: 128 }),
+        ];
+        prop_oneof![
+            (layout.clone(), framing)
+                .prop_map(|(layout, framing)| Extent::Framed(Framed::new(layout, framing))),
+            (
+                layout.clone(),
+                prop_oneof![Just(Crc::Crc32), Just(Crc::Crc64)]
+            )
+                .prop_map(|(layout, crc)| crc_of(crc, &layout, &|_, _, _, _| None)),
+            layout.prop_map(|layout| Extent::Deferred(Deferred::sha256_hex(Arc::new(layout)))),
+        ]
+    })
+}
+
+fn layout() -> impl Strategy<Value = Layout> {
+    proptest::collection::vec(extent(), 0..8).prop_map(|extents| {
+        let mut layout = Layout::new();
+        for extent in extents {
+            layout.push(extent);
+        }
+        layout
     })
 }
 
@@ -48,13 +67,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn any_split_into_ranges_concatenates_to_the_whole(
-        extents in proptest::collection::vec(extent(), 0..8),
+        layout in layout(),
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
     ) {
-        let mut layout = Layout::new();
-        for extent in extents {
-                    layout.push(extent);
-                }
         let whole = layout.collect(|_| content());
         prop_assert_eq!(whole.len() as u64, layout.len());
         let mut bounds: Vec<u64> = cuts.iter().map(|cut| cut.index(whole.len() + 1) as u64).collect();
@@ -65,13 +80,46 @@ proptest! {
             let mut part = Layout::new();
             for segment in layout.segments(pair[0]..pair[1]) {
                 prop_assert!(!segment.is_empty());
-                match segment {
-                    Segment::Bytes(bytes) => part.bytes(bytes),
-                    Segment::Blob { digest, offset, len } => part.blob(digest, offset, len),
-                    Segment::Zeros(len) => part.zeros(len),
-                }
+                part.push(segment.into());
             }
             joined.extend(part.collect(|_| content()));
+        }
+        prop_assert_eq!(joined, whole);
+    }
+
+    #[test]
+    fn any_slice_is_a_layout_of_that_range(
+        layout in layout(),
+        (one, other) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let whole = layout.collect(|_| content());
+        let (one, other) = (one.index(whole.len() + 1), other.index(whole.len() + 1));
+        let (start, end) = (one.min(other), one.max(other));
+        let slice = layout.slice(start as u64..end as u64);
+        prop_assert_eq!(slice.len(), (end - start) as u64);
+        prop_assert_eq!(slice.collect(|_| content()), &whole[start..end]);
+        let twice = slice.slice(0..slice.len());
+        prop_assert_eq!(twice.collect(|_| content()), &whole[start..end]);
+    }
+
+    #[test]
+    fn runs_are_the_layout_cut_between_units(
+        layout in layout(),
+        unit in prop_oneof![Just(1_u64), Just(16), Just(512)],
+        min_zeros in 0..600_u64,
+    ) {
+        let whole = layout.collect(|_| content());
+        let mut joined = Vec::new();
+        for run in layout.runs(unit, min_zeros) {
+            prop_assert!(!run.is_empty());
+            prop_assert_eq!(joined.len() as u64 % unit, 0);
+            match run {
+                Run::Zeros(len) => {
+                    prop_assert!(len >= min_zeros);
+                    joined.resize(joined.len() + usize::try_from(len).unwrap(), 0);
+                }
+                Run::Payload(payload) => joined.extend(payload.collect(|_| content())),
+            }
         }
         prop_assert_eq!(joined, whole);
     }
@@ -122,4 +170,24 @@ fn framing_headers_are_those_of_the_formats() {
     assert_eq!(bytes[..3], [0x01, 0xff, 0xff]);
     assert_eq!(bytes[3 + (64 << 10)..][..3], [0x02, 0xff, 0xff]);
     assert_eq!(bytes[2 * (3 + (64 << 10))..], [0x02, 0x00, 0x00, 0x00]);
+}
+
+/// 64 KiB of zeros as a zlib stream of stored blocks, behind their place and the length of the stream.
+#[test]
+fn a_grain_takes_129_sectors() {
+    let mut inner = Layout::new();
+    inner.zeros(3 * (64 << 10) - 5);
+    let framing = Framing::VmdkGrain { lba: 0x1_0080 };
+    let mut layout = Layout::new();
+    layout.push(Extent::Framed(Framed::new(inner, framing)));
+    let bytes = layout.collect(|_| Bytes::new());
+    assert_eq!(bytes.len(), 3 * 129 * 512);
+    for (number, grain) in bytes.chunks(129 * 512).enumerate() {
+        let place = 0x1_0080 + 128 * number as u64;
+        assert_eq!(grain[..8], place.to_le_bytes());
+        assert_eq!(grain[8..12], 65_552_u32.to_le_bytes());
+        assert_eq!(grain[12..19], [0x78, 0x01, 0, 0, 0x80, 0xff, 0x7f]);
+        assert_eq!(grain[19 + 32_768..][..5], [1, 0, 0x80, 0xff, 0x7f]);
+        assert_eq!(grain[12 + 65_548..][..4], [0, 0x0f, 0, 1], "Adler-32");
+    }
 }

@@ -4,13 +4,15 @@
 //! ┌────────┬─────────────────────────────────────────────────┬─┄┄─┬───────┬────────┐
 //! │ stream │ block                                           │    │ index │ stream │
 //! │ header ├────────┬─────────────────────┬────┬─────┬───────┤    │       │ footer │
-//! │ 12     │ header │ stored LZMA2 chunks │ 00 │ pad │ CRC32 │    │       │ 12     │
+//! │ 12     │ header │ stored LZMA2 chunks │ 00 │ pad │ CRC   │    │       │ 12     │
 //! └────────┴────────┴─────────────────────┴────┴─────┴───────┴─┄┄─┴───────┴────────┘
 //! ```
 //!
-//! [`stream`] makes one stream of independent blocks with CRC32, the one check that the kernel's decoder knows besides none
-//! (<https://docs.kernel.org/staging/xz.html>). [`read_stream`] walks any stream of LZMA2 blocks without decompressing and
-//! holds index and footer against what it saw.
+//! [`stream`] makes one stream of independent blocks, each of one kind: stored chunks for payload; chunks that this room itself
+//! writes for zeros (16 MiB are 2.6 KB); blocks that were compressed beforehand ([`Packed`]). Stored and compressed chunks are
+//! never mixed in a block. The check is CRC32 where the kernel decodes, whose decoder knows no other
+//! (<https://docs.kernel.org/staging/xz.html>), and CRC64, the xz program's own choice, elsewhere. [`read_stream`] walks any
+//! stream of LZMA2 blocks without decompressing and holds index and footer against what it saw.
 //!
 //! Out of scope: compression (a library's work), other filters than LZMA2.
 
@@ -18,26 +20,17 @@ mod dump;
 mod layout;
 mod raw;
 mod read;
+mod zeros;
 
 pub use self::dump::dump;
-pub use self::layout::{BLOCK_MAX, stream};
+pub use self::layout::{BLOCK_MAX, Known, Packed, Record, stream};
 pub use self::read::{Block, Limits, Stream, fuzz, read_stream};
 
-use crate::{Digest, input::InputError};
+use crate::input::InputError;
 
-/// A layout that cannot be put in a stream, or input that is not one.
+/// Input that is not a stream, or not one within the limits.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A range of a blob whose CRC32 the caller does not know.
-    #[error("CRC32 of {len} bytes at offset {offset} of blob {digest} is not known")]
-    UnknownSum {
-        /// The blob.
-        digest: Digest,
-        /// First byte of the range.
-        offset: u64,
-        /// Bytes of the range.
-        len: u64,
-    },
     /// Bytes at a place where the format allows only certain ones.
     #[error("invalid xz {what} at offset {offset}")]
     Invalid {

@@ -1,13 +1,20 @@
 //! Numbers of the container (xz file format 1.2.1).
 
+use crate::crc::Crc;
+
 /// First six bytes of a stream.
 pub(super) const MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 
 /// Last two bytes of a stream.
 pub(super) const FOOTER_MAGIC: [u8; 2] = *b"YZ";
 
-/// `Stream Flags` of a stream whose blocks end with a CRC32 (section 2.1.1.2).
-pub(super) const CHECK_CRC32: u8 = 1;
+/// `Stream Flags` of a stream whose blocks end with this check (section 2.1.1.2).
+pub(super) const fn check_id(check: Crc) -> u8 {
+    match check {
+        Crc::Crc32 => 1,
+        Crc::Crc64 => 4,
+    }
+}
 
 /// Length in bytes of the check of each ID (section 2.1.1.2).
 pub(super) const CHECK_LEN: [u64; 16] = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
@@ -17,6 +24,9 @@ pub(super) const LZMA2: u64 = 0x21;
 
 /// `Dictionary Size` of 256 KiB: 2 · 2^(12/2 + 11) (section 5.3.1).
 pub(super) const DICTIONARY_256_KIB: u8 = 12;
+
+/// Properties of our LZMA chunks: (pb · 5 + lp) · 9 + lc, with the usual lc 3, lp 0, pb 2 (section 5.3.1, LZMA2).
+pub(super) const LC_LP_PB: u8 = (2 * 5) * 9 + 3;
 
 /// Largest `Dictionary Size`: 4 GiB - 1.
 pub(super) const DICTIONARY_MAX: u8 = 40;

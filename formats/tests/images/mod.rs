@@ -58,6 +58,11 @@ impl Blobs {
                     );
                     file.write_all(&self.0[&digest][from..from + len]).unwrap();
                 }
+                other @ Segment::Deferred(_) => {
+                    let mut value = Layout::new();
+                    value.push(other.into());
+                    file.write_all(&self.collect(&value)).unwrap();
+                }
             }
         }
         file.set_len(layout.len()).unwrap();
@@ -89,19 +94,7 @@ impl ReadAt for Source<'_> {
             .checked_add(buffer.len() as u64)
             .filter(|end| *end <= self.layout.len());
         let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
-        let mut part = Layout::new();
-        for segment in self.layout.segments(offset..end) {
-            match segment {
-                Segment::Bytes(bytes) => part.bytes(bytes),
-                Segment::Zeros(len) => part.zeros(len),
-                Segment::Blob {
-                    digest,
-                    offset,
-                    len,
-                } => part.blob(digest, offset, len),
-            }
-        }
-        buffer.copy_from_slice(&self.blobs.collect(&part));
+        buffer.copy_from_slice(&self.blobs.collect(&self.layout.slice(offset..end)));
         Ok(())
     }
 }

@@ -145,6 +145,7 @@ fn write(layout: &Layout, sources: &Sources, sink: &mut impl Write) -> io::Resul
             Segment::Zeros(len) => {
                 io::copy(&mut io::repeat(0).take(len), sink)?;
             }
+            Segment::Deferred(_) => unreachable!("an archive holds files as they are"),
             Segment::Blob { digest, len, .. } => {
                 let copied = io::copy(&mut open(sources, &digest)?, sink)?;
                 if copied != len {

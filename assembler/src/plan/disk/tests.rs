@@ -97,7 +97,7 @@ impl ReadAt for Source {
             match segment {
                 Segment::Bytes(bytes) => piece.copy_from_slice(&bytes),
                 Segment::Zeros(_) => piece.fill(0),
-                Segment::Blob { .. } => piece.fill(1),
+                Segment::Blob { .. } | Segment::Deferred(_) => piece.fill(1),
             }
             at += len;
         }

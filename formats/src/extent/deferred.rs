@@ -1,0 +1,461 @@
+//! Values that depend on the bytes of other extents: how long they are is known, what they are when first read.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::{Extent, Layout};
+use crate::{
+    Digest,
+    crc::{Checksum, Crc},
+};
+
+/// What is worked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// A CRC, little-endian.
+    Crc(Crc),
+    /// Adler-32, big-endian (RFC 1950).
+    Adler32,
+    /// SHA-256 in lower-case hexadecimal digits.
+    Sha256Hex,
+}
+
+impl Function {
+    /// Bytes of the value.
+    pub const fn width(self) -> u64 {
+        match self {
+            Self::Crc(crc) => crc.width(),
+            Self::Adler32 => 4,
+            Self::Sha256Hex => 64,
+        }
+    }
+
+    const fn tag(self) -> u8 {
+        match self {
+            Self::Crc(Crc::Crc32) => 0,
+            Self::Crc(Crc::Crc64) => 1,
+            Self::Adler32 => 2,
+            Self::Sha256Hex => 3,
+        }
+    }
+}
+
+/// A run of what a value covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    /// A CRC that is known.
+    Known { crc: u64, len: u64 },
+    /// Bytes that have to be read.
+    Content(Arc<Layout>, Range<u64>),
+}
+
+/// A checksum or digest over extents, or a part of one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Deferred {
+    function: Function,
+    parts: Arc<[Part]>,
+    /// Which bytes of the value.
+    window: Range<u64>,
+}
+
+/// Where blobs' checksums are known: for each MiB of a blob, and for the whole.
+const BORDER: u64 = 1 << 20;
+
+/// The CRC of a range (offset, length) of a blob, where somebody knows it.
+pub type KnownCrc<'a> = &'a dyn Fn(Crc, &Digest, u64, u64) -> Option<u64>;
+
+/// The CRC of `covered`, as little-endian bytes where it can be put together from what is known, deferred otherwise: then only
+/// the parts that nobody knows are read. `known` is asked for ranges that begin at the start of an extent or at a whole MiB of
+/// their blob, and end likewise.
+pub fn crc_of(crc: Crc, covered: &Layout, known: KnownCrc<'_>) -> Extent {
+    let mut parts = Parts {
+        crc,
+        done: Vec::new(),
+        sum: Checksum::new(crc),
+        len: 0,
+    };
+    for (offset, extent) in covered.extents() {
+        match extent {
+            Extent::Bytes(bytes) => {
+                parts.sum.update(bytes);
+                parts.len += bytes.len() as u64;
+            }
+            Extent::Zeros(len) => parts.known(crc.of_zeros(*len), *len),
+            Extent::Blob {
+                digest,
+                offset,
+                len,
+            } => parts.blob(digest, *offset, *len, known),
+            Extent::Sequence { .. } | Extent::Sequence64 { .. } => {
+                for segment in covered.segments(offset..offset + extent.len()) {
+                    if let super::Segment::Bytes(bytes) = segment {
+                        parts.sum.update(&bytes);
+                        parts.len += bytes.len() as u64;
+                    }
+                }
+            }
+            Extent::Framed(_) | Extent::Deferred(_) => {
+                let mut content = Layout::new();
+                content.push(extent.clone());
+                parts.content(content);
+            }
+        }
+    }
+    parts.finish()
+}
+
+/// Collects the parts that a CRC covers.
+struct Parts {
+    crc: Crc,
+    done: Vec<Part>,
+    /// Of what follows the last of `done`.
+    sum: Checksum,
+    len: u64,
+}
+
+impl Parts {
+    fn known(&mut self, crc: u64, len: u64) {
+        self.sum.append(crc, len);
+        self.len += len;
+    }
+
+    fn blob(&mut self, digest: &Digest, offset: u64, len: u64, known: KnownCrc<'_>) {
+        let end = offset + len;
+        let first = offset.next_multiple_of(BORDER).min(end);
+        let last = (end / BORDER * BORDER).max(first);
+        if let Some(sum) = known(self.crc, digest, offset, len) {
+            return self.known(sum, len);
+        }
+        for (from, to) in [(offset, first), (first, last), (last, end)] {
+            if from == to {
+                continue;
+            }
+            if let Some(sum) = known(self.crc, digest, from, to - from) {
+                self.known(sum, to - from);
+            } else {
+                let mut content = Layout::new();
+                content.blob(*digest, from, to - from);
+                self.content(content);
+            }
+        }
+    }
+
+    fn content(&mut self, content: Layout) {
+        self.flush();
+        let range = 0..content.len();
+        self.done.push(Part::Content(Arc::new(content), range));
+    }
+
+    fn flush(&mut self) {
+        if self.len > 0 {
+            self.done.push(Part::Known {
+                crc: self.sum.value(),
+                len: self.len,
+            });
+            self.sum = Checksum::new(self.crc);
+            self.len = 0;
+        }
+    }
+
+    fn finish(mut self) -> Extent {
+        if self.done.is_empty() {
+            return Extent::Bytes(crc_bytes(self.crc, self.sum.value()));
+        }
+        self.flush();
+        Extent::Deferred(Deferred::new(Function::Crc(self.crc), self.done.into()))
+    }
+}
+
+fn crc_bytes(crc: Crc, value: u64) -> Bytes {
+    let len = usize::try_from(crc.width()).expect("at most eight");
+    Bytes::copy_from_slice(&value.to_le_bytes()[..len])
+}
+
+impl Deferred {
+    fn new(function: Function, parts: Arc<[Part]>) -> Self {
+        Self {
+            function,
+            parts,
+            window: 0..function.width(),
+        }
+    }
+
+    /// The SHA-256 of `covered`, as text.
+    pub fn sha256_hex(covered: Arc<Layout>) -> Self {
+        let range = 0..covered.len();
+        Self::new(
+            Function::Sha256Hex,
+            Arc::new([Part::Content(covered, range)]),
+        )
+    }
+
+    /// The Adler-32 of a range of `covered`.
+    pub(super) fn adler32(covered: Arc<Layout>, range: Range<u64>) -> Self {
+        Self::new(Function::Adler32, Arc::new([Part::Content(covered, range)]))
+    }
+
+    /// What is worked out.
+    pub fn function(&self) -> Function {
+        self.function
+    }
+
+    /// Bytes of it that this is.
+    pub fn len(&self) -> u64 {
+        self.window.end - self.window.start
+    }
+
+    /// Whether it is no byte of it.
+    pub fn is_empty(&self) -> bool {
+        self.window.is_empty()
+    }
+
+    /// `range` of this.
+    pub(super) fn slice(&self, range: Range<u64>) -> Self {
+        let start = self.window.start;
+        Self {
+            window: start + range.start..start + range.end,
+            ..self.clone()
+        }
+    }
+
+    /// The ranges that have to be read for it.
+    pub fn contents(&self) -> impl Iterator<Item = (&Arc<Layout>, &Range<u64>)> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Content(layout, range) => Some((layout, range)),
+            Part::Known { .. } => None,
+        })
+    }
+
+    /// What the whole value depends on, as a name under which it may be kept: equal for equal values.
+    pub fn name(&self) -> Digest {
+        let mut hasher = Sha256::new();
+        self.hash_whole_into(&mut hasher);
+        Digest::finish(hasher)
+    }
+
+    /// The whole value. `read` hands the bytes of a range of a layout to the given function, in order and all of them.
+    pub fn value<E>(
+        &self,
+        mut read: impl FnMut(&Arc<Layout>, Range<u64>, &mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<Bytes, E> {
+        Ok(match self.function {
+            Function::Crc(crc) => {
+                let mut sum = Checksum::new(crc);
+                for part in &*self.parts {
+                    match part {
+                        Part::Known { crc, len } => sum.append(*crc, *len),
+                        Part::Content(layout, range) => {
+                            read(layout, range.clone(), &mut |bytes| sum.update(bytes))?;
+                        }
+                    }
+                }
+                crc_bytes(crc, sum.value())
+            }
+            Function::Adler32 => {
+                let mut sum = Adler32::default();
+                for (layout, range) in self.contents() {
+                    read(layout, range.clone(), &mut |bytes| sum.update(bytes))?;
+                }
+                Bytes::copy_from_slice(&sum.value().to_be_bytes())
+            }
+            Function::Sha256Hex => {
+                let mut hasher = Sha256::new();
+                for (layout, range) in self.contents() {
+                    read(layout, range.clone(), &mut |bytes| hasher.update(bytes))?;
+                }
+                Digest::finish(hasher).hex().into()
+            }
+        })
+    }
+
+    /// This part of the whole value.
+    pub fn cut(&self, whole: &Bytes) -> Bytes {
+        let place = |offset| usize::try_from(offset).expect("values are short");
+        whole.slice(place(self.window.start)..place(self.window.end))
+    }
+
+    pub(super) fn hash_into(&self, hasher: &mut Sha256) {
+        self.hash_whole_into(hasher);
+        hasher.update(self.window.start.to_le_bytes());
+        hasher.update(self.window.end.to_le_bytes());
+    }
+
+    fn hash_whole_into(&self, hasher: &mut Sha256) {
+        hasher.update([self.function.tag()]);
+        hasher.update((self.parts.len() as u64).to_le_bytes());
+        for part in &*self.parts {
+            match part {
+                Part::Known { crc, len } => {
+                    hasher.update([0]);
+                    hasher.update(crc.to_le_bytes());
+                    hasher.update(len.to_le_bytes());
+                }
+                Part::Content(layout, range) => {
+                    hasher.update([1]);
+                    hasher.update(range.start.to_le_bytes());
+                    hasher.update(range.end.to_le_bytes());
+                    layout.hash_into(hasher);
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let covered: u64 = self
+            .parts
+            .iter()
+            .map(|part| match part {
+                Part::Known { len, .. } => *len,
+                Part::Content(_, range) => range.end - range.start,
+            })
+            .sum();
+        let read: u64 = self
+            .contents()
+            .map(|(_, range)| range.end - range.start)
+            .sum();
+        write!(
+            f,
+            "{:?} of {covered} bytes, {read} of them to be read",
+            self.function
+        )
+    }
+}
+
+impl fmt::Debug for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Adler-32 (RFC 1950, section 8.2).
+struct Adler32 {
+    a: u32,
+    b: u32,
+}
+
+impl Default for Adler32 {
+    fn default() -> Self {
+        Self { a: 1, b: 0 }
+    }
+}
+
+impl Adler32 {
+    const MODULUS: u32 = 65_521;
+    /// Bytes after which the sums have to be reduced, so that 32 bits hold them.
+    const REDUCE: usize = 5552;
+
+    fn update(&mut self, bytes: &[u8]) {
+        for run in bytes.chunks(Self::REDUCE) {
+            for byte in run {
+                self.a += u32::from(*byte);
+                self.b += self.a;
+            }
+            self.a %= Self::MODULUS;
+            self.b %= Self::MODULUS;
+        }
+    }
+
+    fn value(&self) -> u32 {
+        self.b << 16 | self.a
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob() -> Bytes {
+        (0..3_000_000_u32)
+            .map(|index| (index.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0])
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    #[test]
+    fn adler_32_is_that_of_the_rfc() {
+        let mut sum = Adler32::default();
+        sum.update(b"Wikipedia");
+        assert_eq!(sum.value(), 0x11e6_0398);
+        let mut long = Adler32::default();
+        long.update(&vec![0xff; 100_000]);
+        assert_eq!(long.value(), {
+            let (mut a, mut b) = (1_u64, 0_u64);
+            for _ in 0..100_000 {
+                a = (a + 255) % 65_521;
+                b = (b + a) % 65_521;
+            }
+            u32::try_from(b << 16 | a).unwrap()
+        });
+    }
+
+    /// Everything but the middle MiB of the blob has to be read.
+    #[test]
+    fn a_crc_reads_only_what_nobody_knows() {
+        let blob = blob();
+        let mut covered = Layout::new();
+        covered.bytes(b"head".as_slice());
+        covered.zeros(100_000);
+        covered.blob(Digest::of(&blob), 5, 2_500_000);
+        covered.push(Extent::Sequence {
+            start: 1,
+            step: 2,
+            count: 50_000,
+        });
+        let whole = covered.collect(|_| blob.clone());
+        for crc in [Crc::Crc32, Crc::Crc64] {
+            let by_mib = |crc: Crc, _: &Digest, offset: u64, len: u64| {
+                (offset == BORDER && len == BORDER).then(|| crc.of(&blob[1 << 20..2 << 20]))
+            };
+            let Extent::Deferred(deferred) = crc_of(crc, &covered, &by_mib) else {
+                panic!("the edges are not known");
+            };
+            let read: u64 = deferred.contents().map(|(_, range)| range.end).sum();
+            assert_eq!(read, 2_500_000 - BORDER);
+            let mut layout = Layout::new();
+            layout.push(Extent::Deferred(deferred));
+            let len = usize::try_from(crc.width()).unwrap();
+            assert_eq!(
+                layout.collect(|_| blob.clone()),
+                crc.of(&whole).to_le_bytes()[..len]
+            );
+
+            let all = |crc: Crc, _: &Digest, offset: u64, len: u64| {
+                let (offset, len) = (
+                    usize::try_from(offset).unwrap(),
+                    usize::try_from(len).unwrap(),
+                );
+                Some(crc.of(&blob[offset..offset + len]))
+            };
+            assert_eq!(
+                crc_of(crc, &covered, &all),
+                Extent::Bytes(crc_bytes(crc, crc.of(&whole)))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_covered_and_how_is_part_of_the_fingerprint() {
+        let layout = |deferred: Deferred| {
+            let mut layout = Layout::new();
+            layout.push(Extent::Deferred(deferred));
+            layout.fingerprint("1")
+        };
+        let of = |bytes: &'static [u8]| {
+            let mut covered = Layout::new();
+            covered.bytes(bytes);
+            Arc::new(covered)
+        };
+        let one = layout(Deferred::sha256_hex(of(b"one")));
+        assert_eq!(one, layout(Deferred::sha256_hex(of(b"one"))));
+        assert_ne!(one, layout(Deferred::sha256_hex(of(b"two"))));
+        assert_ne!(one, layout(Deferred::adler32(of(b"one"), 0..3)));
+        assert_ne!(
+            layout(Deferred::adler32(of(b"one"), 0..3)),
+            layout(Deferred::adler32(of(b"one"), 0..2))
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! Stream-optimized VMDK images (VMware, "Virtual Disk Format 5.0") around a disk's layout.
+//!
+//! ```text
+//! ┌────────┬────────────┬───────────┬────────┬─────────────────────────────────┬─┄┄─┬──────────┐
+//! │ header │ descriptor │ grain     │ grain  │ grain: marker, zlib stream,     │    │ end of   │
+//! │ 512    │ 20 sectors │ directory │ tables │ padding; always 129 sectors     │    │ stream   │
+//! └────────┴────────────┴───────────┴────────┴─────────────────────────────────┴─┄┄─┴──────────┘
+//! ```
+//!
+//! A grain's zlib stream holds two stored Deflate blocks, so where every grain stands is known beforehand and the tables can
+//! come first, as open-vmdk writes them. Grains of zeros are left out. [`read`] follows the tables of such images.
+//!
+//! Out of scope: images with a footer, other extents, deltas.
+
+mod dump;
+mod layout;
+mod raw;
+mod read;
+
+pub use self::dump::dump;
+pub use self::layout::{Options, image};
+pub use self::raw::Header;
+pub use self::read::{Grains, Image, Limits, fuzz, read};
+
+use std::io;
+
+/// Input that is not such an image, or not one within the limits.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Bytes at a place where the format allows only certain ones.
+    #[error("invalid VMDK {what} at offset {offset:#x}: {value:#x}")]
+    Invalid {
+        /// The field.
+        what: &'static str,
+        /// Where it, or the table that holds it, stands.
+        offset: u64,
+        /// What stands there.
+        value: u64,
+    },
+    /// More than the limit.
+    #[error("more than {limit} {what} in a VMDK image")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// The input ends early or cannot be read.
+    #[error("VMDK image cannot be read at offset {offset:#x}")]
+    Input {
+        /// Where.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,398 @@
+//! Disks in the containers of hypervisors, read back and held against qemu-img.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests"
+)]
+
+pub mod images;
+pub mod judges;
+
+use std::{io::Read as _, path::Path, sync::Arc};
+
+use formats::{
+    Digest, Extent, Layout, ova,
+    qcow2::{self, ClusterSize},
+    tar, vhd, vmdk,
+};
+use images::{Blobs, verdict};
+use judges::judge;
+use proptest::prelude::*;
+
+const MIB: u64 = 1 << 20;
+const TIME: u32 = 1_559_424_892;
+
+const VHD: vhd::Options = vhd::Options {
+    created: TIME,
+    unique_id: *b"0123456789abcdef",
+};
+const VMDK: vmdk::Options = vmdk::Options {
+    content_id: *b"0123456789abcdef",
+};
+
+fn noise(len: usize) -> Vec<u8> {
+    let byte = |index: usize| (index.wrapping_mul(2_654_435_761) >> 24).to_le_bytes()[0] | 1;
+    (0..len).map(byte).collect()
+}
+
+/// 80 MiB: a table at the start, files that begin and end anywhere, holes of every size, something in the last sector.
+fn disk(blobs: &mut Blobs) -> Layout {
+    let file = blobs.add(1, 3_000_001);
+    let mut disk = Layout::new();
+    disk.section("table");
+    disk.bytes(noise(700));
+    disk.pad_to(MIB);
+    disk.section("file");
+    disk.append(&file);
+    disk.pad_to(5 * MIB);
+    disk.push(Extent::Sequence {
+        start: 3,
+        step: 1,
+        count: 50_000,
+    });
+    for gap in [512, 4096, 8192, 65_536, 100_000, 1_000_000, 20 * MIB] {
+        disk.append(&file);
+        disk.align(512);
+        disk.zeros(gap);
+    }
+    disk.pad_to(80 * MIB - 512);
+    disk.section("backup table");
+    disk.bytes(noise(512));
+    disk
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}
+
+fn blobs() -> Blobs {
+    Blobs::default()
+}
+
+/// What qemu-img says when the image in `format` is checked and compared with the disk; `None` without qemu-img.
+fn judged(blobs: &Blobs, disk: &Layout, image: &Layout, format: &str) -> Option<()> {
+    judge("qemu-img")?;
+    let (raw, image) = (blobs.write(disk), blobs.write(image));
+    let run = |arguments: &[&str], paths: &[&Path]| {
+        verdict(judge("qemu-img").unwrap().args(arguments).args(paths))
+    };
+    if format != "vpc" {
+        let check = run(&["check", "-f", format], &[&image]);
+        assert!(check.contains("No errors were found"), "{check}");
+    }
+    let same = run(&["compare", "-f", "raw", "-F", format], &[&raw, &image]);
+    assert!(same.contains("Images are identical"), "{same}");
+    let folder = tempfile::tempdir().unwrap();
+    let back = folder.path().join("raw");
+    run(&["convert", "-f", format, "-O", "raw"], &[&image, &back]);
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    std::fs::File::open(&raw)
+        .unwrap()
+        .read_to_end(&mut one)
+        .unwrap();
+    std::fs::File::open(&back)
+        .unwrap()
+        .read_to_end(&mut other)
+        .unwrap();
+    assert!(one == other);
+    Some(())
+}
+
+#[test]
+fn qemu_img_accepts_qcow2_images_of_every_cluster_size() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    for bits in 9..=21 {
+        let image = qcow2::image(&disk, ClusterSize::new(1 << bits).unwrap());
+        let read = qcow2::read(&blobs.source(&image), qcow2::Limits::default()).unwrap();
+        assert_eq!(
+            read.counted,
+            image.len() >> bits,
+            "every cluster is counted"
+        );
+        if judged(&blobs, &disk, &image, "qcow2").is_none() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_disk_of_zeros_or_none_at_all_is_an_image_too() {
+    for (len, data) in [(0, 0), (MIB, 0), (4247 * MIB, 0), (4247 * MIB, 1)] {
+        let blobs = blobs();
+        let mut disk = Layout::new();
+        disk.zeros(len);
+        disk.bytes(noise(data));
+        disk.align(512);
+        for size in [ClusterSize::new(8192).unwrap(), ClusterSize::DEFAULT] {
+            let image = qcow2::image(&disk, size);
+            assert!(image.len() <= 8 * size.bytes(), "{len}");
+            assert_eq!(
+                qcow2::read(&blobs.source(&image), qcow2::Limits::default())
+                    .unwrap()
+                    .header
+                    .size
+                    .get(),
+                disk.len()
+            );
+        }
+        let image = vmdk::image(&disk, VMDK);
+        vmdk::read(&blobs.source(&image), vmdk::Limits::default()).unwrap();
+    }
+}
+
+#[test]
+fn cluster_sizes_are_powers_of_two() {
+    for bytes in [0, 256, 1000, 3 << 12, 4 << 20] {
+        assert!(ClusterSize::new(bytes).is_err(), "{bytes}");
+    }
+}
+
+/// The header of the reference's image of 4247 MiB, but for what depends on how much data there is.
+#[test]
+fn a_qcow2_header_is_that_of_qemu_img() {
+    let mut disk = Layout::new();
+    disk.bytes(noise(5000));
+    disk.pad_to(4_453_302_272);
+    let blobs = blobs();
+    let bytes = blobs.collect(&qcow2::image(&disk, ClusterSize::new(8192).unwrap()));
+    let header = hex(&bytes[..112]);
+    assert_eq!(
+        header,
+        "514649fb000000030000000000000000000000000000000d0000000109700000000000000000021300000000\
+         0000600000000000000020000000000100000000000000000000000000000000000000000000000000000000\
+         0000000000000000000000040000007000000000000000\
+         00"
+    );
+    let names = hex(&bytes[112..120]);
+    assert_eq!(names, "6803f85700000180");
+    assert_eq!(bytes[168..170], [0, 1]);
+    assert!(bytes[170..].starts_with(b"corrupt bit\0"));
+}
+
+#[test]
+fn qemu_img_finds_the_disk_in_a_vhd() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let image = vhd::image(&disk, VHD);
+    assert_eq!(image.len(), disk.len() + 512);
+    vhd::read(&blobs.source(&image)).unwrap();
+    judged(&blobs, &disk, &image, "vpc");
+}
+
+#[test]
+fn qemu_img_finds_the_disk_in_a_vmdk() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let image = vmdk::image(&disk, VMDK);
+    assert_eq!(image.len() % 512, 0);
+    judged(&blobs, &disk, &image, "vmdk");
+}
+
+/// Header and descriptor of the reference's VMDK of 11193 MiB, but for names of content.
+#[test]
+fn a_vmdk_header_is_that_of_open_vmdk() {
+    let mut disk = Layout::new();
+    disk.zeros(11_193 * MIB);
+    let blobs = blobs();
+    let bytes = blobs.collect(&vmdk::image(&disk, VMDK));
+    let header = hex(&bytes[..79]);
+    assert_eq!(
+        header,
+        "4b444d56030000000100030000c85d0100000000800000000000000001000000000000001400000000000000\
+         0002000000000000000000001500000000000000\
+         9005000000000000000a200d0a0100"
+    );
+    let descriptor = String::from_utf8_lossy(&bytes[512..1200]);
+    for line in [
+        "RW 22923264 SPARSE \"disk\"\n",
+        "ddb.geometry.cylinders = \"1427\"\n",
+        "CID=63646566\n",
+    ] {
+        assert!(descriptor.contains(line), "{descriptor}");
+    }
+}
+
+#[test]
+fn an_archive_holds_description_disk_and_a_manifest_that_is_true() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let options = ova::Options {
+        modified: TIME,
+        content_id: VMDK.content_id,
+    };
+    let bytes = blobs.collect(&ova::archive(&disk, options));
+    assert_eq!(bytes.len() % 10_240, 0);
+    let members = tar::read_archive(bytes.as_slice(), tar::Limits::default()).unwrap();
+    let content = |index: usize| {
+        let from = usize::try_from(members[index].offset).unwrap();
+        &bytes[from..from + usize::try_from(members[index].len).unwrap()]
+    };
+    let names: Vec<_> = members.iter().map(|member| &*member.name).collect();
+    assert_eq!(names, [&b"disk.ovf"[..], b"disk.vmdk", b"disk.mf"]);
+    let (ovf, vmdk) = (content(0), content(1));
+    assert_eq!(
+        std::str::from_utf8(content(2)).unwrap(),
+        format!(
+            "SHA256(disk.vmdk)= {}\nSHA256(disk.ovf)= {}\n",
+            Digest::of(vmdk).hex(),
+            Digest::of(ovf).hex()
+        )
+    );
+    let ovf = std::str::from_utf8(ovf).unwrap();
+    assert!(
+        ovf.contains(&format!("ovf:size=\"{}\"", vmdk.len())),
+        "{ovf}"
+    );
+    assert!(ovf.contains("ovf:capacity=\"80\""), "{ovf}");
+}
+
+#[test]
+fn dumps_show_tables_and_runs() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let image = qcow2::image(&disk, ClusterSize::new(8192).unwrap());
+    insta::assert_snapshot!(
+        "qcow2",
+        qcow2::dump(&blobs.source(&image), qcow2::Limits::default()).unwrap()
+    );
+    insta::assert_snapshot!("qcow2_layout", image.dump());
+    let image = vhd::image(&disk, VHD);
+    insta::assert_snapshot!("vhd", vhd::dump(&blobs.source(&image)).unwrap());
+    let image = vmdk::image(&disk, VMDK);
+    insta::assert_snapshot!(
+        "vmdk",
+        vmdk::dump(&blobs.source(&image), vmdk::Limits::default()).unwrap()
+    );
+    insta::assert_snapshot!("vmdk_layout", image.dump());
+    let options = ova::Options {
+        modified: TIME,
+        content_id: VMDK.content_id,
+    };
+    insta::assert_snapshot!("ova_layout", ova::archive(&disk, options).dump());
+}
+
+#[test]
+fn the_bytes_of_small_images_are_pinned() {
+    let blobs = blobs();
+    let mut disk = Layout::new();
+    disk.bytes(noise(5000));
+    disk.pad_to(3 * MIB);
+    disk.bytes(noise(512));
+    disk.align(MIB);
+    let pinned = [
+        qcow2::image(&disk, ClusterSize::DEFAULT),
+        qcow2::image(&disk, ClusterSize::new(8192).unwrap()),
+        vhd::image(&disk, VHD),
+        vmdk::image(&disk, VMDK),
+    ]
+    .map(|image| (image.len(), Digest::of(blobs.collect(&image)).to_string()));
+    insta::assert_debug_snapshot!(pinned);
+}
+
+#[test]
+fn no_format_reads_a_blob_to_be_laid_out_but_for_digests() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let options = ova::Options {
+        modified: TIME,
+        content_id: VMDK.content_id,
+    };
+    let archive = ova::archive(&disk, options);
+    let deferred = archive
+        .extents()
+        .filter(|(_, extent)| matches!(extent, Extent::Deferred(_)));
+    assert_eq!(deferred.count(), 1);
+    let _shared: Arc<Layout> = Arc::new(archive);
+}
+
+fn extent() -> impl Strategy<Value = Extent> {
+    prop_oneof![
+        (1..40_000_usize).prop_map(|len| Extent::Bytes(noise(len).into())),
+        (1..2_000_000_u64).prop_map(Extent::Zeros),
+        (1..100_u64).prop_map(|count| Extent::Zeros(count * 65_536)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn tables_lead_to_the_bytes_of_the_disk(
+        extents in proptest::collection::vec(extent(), 0..12),
+        bits in 9..17_u32,
+    ) {
+        let blobs = blobs();
+        let mut disk = Layout::new();
+        for extent in extents {
+            disk.push(extent);
+        }
+        disk.align(512);
+        let raw = blobs.collect(&disk);
+        let image = qcow2::image(&disk, ClusterSize::new(1 << bits).unwrap());
+        let bytes = blobs.collect(&image);
+        let read = qcow2::read(bytes.as_slice(), qcow2::Limits::default()).unwrap();
+        let mut back = vec![0; raw.len().next_multiple_of(1 << bits)];
+        for extent in read.extents {
+            let [disk, offset, len] = [extent.disk, extent.offset, extent.len]
+                .map(|place| usize::try_from(place).unwrap());
+            back[disk..disk + len].copy_from_slice(&bytes[offset..offset + len]);
+        }
+        back.truncate(raw.len());
+        prop_assert!(back == raw);
+
+        let bytes = blobs.collect(&vmdk::image(&disk, VMDK));
+        let read = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
+        let mut back = vec![0; raw.len().next_multiple_of(65_536)];
+        for grains in read.grains {
+            for index in 0..grains.count {
+                let sector = grains.sector + index * 129;
+                let (from, to) = (
+                    usize::try_from(sector * 512 + 12).unwrap(),
+                    usize::try_from((grains.lba + index * 128) * 512).unwrap(),
+                );
+                let mut content = Vec::new();
+                let stream = &bytes[from..from + 65_552];
+                flate2::read::ZlibDecoder::new(stream).read_to_end(&mut content).unwrap();
+                back[to..to + 65_536].copy_from_slice(&content);
+            }
+        }
+        back.truncate(raw.len());
+        prop_assert!(back == raw);
+    }
+
+    #[test]
+    fn damaged_images_never_panic(
+        flips in proptest::collection::vec((0..9000_usize, any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let blobs = blobs();
+        let mut disk = Layout::new();
+        disk.bytes(noise(5000));
+        disk.pad_to(MIB);
+        for (format, image) in [
+            qcow2::image(&disk, ClusterSize::new(512).unwrap()),
+            vhd::image(&disk, VHD),
+            vmdk::image(&disk, VMDK),
+        ].into_iter().enumerate() {
+            let mut bytes = blobs.collect(&image);
+            for (index, value) in &flips {
+                let index = index % bytes.len();
+                bytes[index] = *value;
+            }
+            let cut = cut.index(2 * bytes.len());
+            bytes.truncate(cut);
+            match format {
+                0 => qcow2::fuzz(&bytes),
+                1 => vhd::fuzz(&bytes),
+                _ => vmdk::fuzz(&bytes),
+            }
+        }
+    }
+}
