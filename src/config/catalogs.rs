@@ -87,7 +87,7 @@ fn item_of(item: &str) -> Option<ExtraCatalog> {
             ("insecure", "true") => registry.insecure = true,
             ("insecure", "false") => registry.insecure = false,
             ("dockerConfig", path) if !path.is_empty() => {
-                registry.docker_config = Some(path.into())
+                registry.docker_config = Some(path.into());
             }
             _ => return None,
         }
@@ -97,4 +97,33 @@ fn item_of(item: &str) -> Option<ExtraCatalog> {
         namespace: None,
         repository: repository.parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_name_a_registry_a_repository_and_settings() {
+        let plain = item_of("registry.example.org/team/extensions").unwrap();
+        assert_eq!(plain.registry.host, "registry.example.org");
+        assert_eq!(plain.repository.as_str(), "team/extensions");
+        assert!(!plain.registry.insecure);
+        let full = item_of("10.0.0.5:5000/x?insecure=true&dockerConfig=/etc/c.json").unwrap();
+        assert!(full.registry.insecure);
+        assert_eq!(full.registry.docker_config, Some("/etc/c.json".into()));
+        for bad in [
+            "",
+            "x",
+            "team/extensions",
+            "registry.example.org/",
+            "registry.example.org/X",
+            "registry.example.org/x?insecure",
+            "registry.example.org/x?insecure=1",
+            "registry.example.org/x?other=true",
+            "https://registry.example.org/x",
+        ] {
+            assert_eq!(item_of(bad), None, "{bad}");
+        }
+    }
 }

@@ -121,6 +121,10 @@ pub struct Limits {
 
 /// Everything that is configured, checked.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of an operator, not a state"
+)]
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<String>,

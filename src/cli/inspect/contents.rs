@@ -235,7 +235,9 @@ fn squash(
             let path = image.path(index);
             let path = String::from_utf8_lossy(&path);
             for lint in lints(path.trim_start_matches('/'), mode) {
-                part.text += &format!("warning: {lint}\n");
+                part.text.push_str("warning: ");
+                part.text.push_str(&lint.to_string());
+                part.text.push('\n');
             }
         }
     }
