@@ -196,9 +196,9 @@ async fn what_is_not_there_is_said_in_the_reference_s_words() {
         (
             "{}".to_owned(),
             "v1.14.0",
-            "metal-amd64.raw.xz",
+            "metal-installer-amd64.tar",
             Kind::NotYet,
-            "not built yet: disk images that boot with GRUB",
+            "not built yet: installer images",
         ),
         (
             named("siderolabs/test-future"),
