@@ -7,6 +7,9 @@
 #![expect(clippy::print_stderr, reason = "tests say how long a boot took")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "boots/sets.rs"]
+mod sets;
+
 use std::{
     collections::BTreeMap,
     env, fs,

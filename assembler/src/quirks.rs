@@ -61,6 +61,8 @@ pub struct Quirks {
     pub lockdown: bool,
     /// Repository of the base installer below the source's organisation.
     pub base_installer: &'static str,
+    /// How the paths of files may begin that extensions bring (spec/initramfs.md 1.3); nothing is refused for it.
+    pub extension_paths: &'static [&'static str],
     /// Bytes of the BOOT partition; the ESP and disk sizes follow from it.
     pub boot_size: u64,
 }
@@ -115,6 +117,17 @@ impl Quirks {
             } else {
                 "installer"
             },
+            extension_paths: if since(1, 13, 0) {
+                EXTENSION_PATHS_1_13
+            } else if since(1, 12, 0) {
+                EXTENSION_PATHS_1_12
+            } else if since(1, 10, 0) {
+                EXTENSION_PATHS_1_10
+            } else if since(1, 9, 0) {
+                EXTENSION_PATHS_1_9
+            } else {
+                EXTENSION_PATHS_1_5
+            },
             boot_size: if since(1, 11, 0) {
                 2000 * MIB
             } else {
@@ -123,6 +136,80 @@ impl Quirks {
         }
     }
 }
+
+const EXTENSION_PATHS_1_5: &[&str] = &[
+    "/etc/cri/conf.d",
+    "/lib/firmware",
+    "/lib/modules",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/usr/etc/udev/rules.d",
+    "/usr/local",
+    "/usr/share/glvnd",
+    "/usr/share/egl",
+    "/etc/vulkan",
+];
+
+const EXTENSION_PATHS_1_9: &[&str] = &[
+    "/etc/cri/conf.d",
+    "/lib/firmware",
+    "/lib/modules",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/sbin/ldconfig",
+    "/usr/lib/udev/rules.d",
+    "/usr/local",
+    "/usr/share/glvnd",
+    "/usr/share/egl",
+    "/etc/vulkan",
+];
+
+const EXTENSION_PATHS_1_10: &[&str] = &[
+    "/etc/cri/conf.d",
+    "/usr/lib/firmware",
+    "/usr/lib/modules",
+    "/usr/lib/ld-linux-x86-64.so.2",
+    "/usr/bin/ldconfig",
+    "/usr/lib/udev/rules.d",
+    "/usr/local",
+    "/usr/share/glvnd",
+    "/usr/share/egl",
+    "/etc/vulkan",
+];
+
+const EXTENSION_PATHS_1_12: &[&str] = &[
+    "/etc/cri/conf.d",
+    "/usr/lib/firmware",
+    "/usr/lib/modules",
+    "/usr/lib/ld-linux-x86-64.so.2",
+    "/usr/lib/ld-linux-aarch64.so.1",
+    "/usr/bin/ldconfig",
+    "/usr/lib/udev/rules.d",
+    "/usr/local",
+    "/usr/share/glvnd",
+    "/usr/share/egl",
+    "/etc/vulkan",
+];
+
+const EXTENSION_PATHS_1_13: &[&str] = &[
+    "/etc/cri/conf.d",
+    "/usr/lib/firmware",
+    "/usr/lib/modules",
+    "/usr/lib/ld-linux-x86-64.so.2",
+    "/usr/lib/ld-linux-aarch64.so.1",
+    "/usr/bin/ldconfig",
+    "/usr/lib/udev/rules.d",
+    "/usr/local",
+    "/usr/share/glvnd",
+    "/usr/share/egl",
+    "/etc/vulkan",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.cache",
+    "/usr/bin/nvidia-modprobe",
+    "/usr/bin/nvidia-pcc",
+    "/usr/bin/nvidia-smi",
+    "/usr/bin/nvidia-ctk",
+    "/usr/bin/nvidia-cdi-hook",
+    "/usr/bin/nvme",
+];
 
 #[cfg(test)]
 mod tests {

@@ -55,9 +55,8 @@ impl Build {
         let id = schematic_id(&forge, &self.schematic).await?;
         for (path, place) in self.paths.iter().zip(places) {
             let spinner = progress::spinner(format!("preparing {path}"));
-            let artifact = forge
-                .artifact(&id, &self.version, path, Need::Payload)
-                .await;
+            let artifact = forge.artifact(&id, &self.version, path, Need::Payload);
+            let artifact = progress::watch(&spinner, &forge, artifact).await;
             spinner.finish_and_clear();
             let artifact = artifact?;
             let len = artifact.layout.len();

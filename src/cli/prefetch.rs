@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use assembler::{
     error::Kind,
     forge::{Forge, Need},
+    platform::Arch,
 };
 use clap::Args;
 
@@ -27,12 +28,15 @@ const PATHS: [&str; 8] = [
 #[derive(Debug, Args)]
 #[command(
     long_about = "Fetches and unpacks what the artifacts of these versions need, and the catalogues of extensions and overlays. \
-        With a schematic, also its extensions.",
-    after_long_help = "Example:\n  talos-forge prefetch v1.13.5 v1.14.0"
+        With a schematic, also its extensions; with --extensions, these, so that any schematic with them costs no preparation.",
+    after_long_help = "Examples:\n  talos-forge prefetch v1.13.5 v1.14.0\n  talos-forge prefetch v1.14.0 --extensions all"
 )]
 pub(super) struct Prefetch {
     #[command(flatten)]
     schematic: SchematicArg,
+    /// Also prepare these extensions for both architectures: names as in schematics, between commas, or all
+    #[arg(long, value_name = "all|NAME,…", value_delimiter = ',')]
+    extensions: Vec<String>,
     /// Versions of Talos, v1.14.0
     #[arg(required = true, value_name = "VERSION")]
     versions: Vec<String>,
@@ -44,13 +48,49 @@ impl Prefetch {
         let id = schematic_id(&forge, &self.schematic).await?;
         for version in &self.versions {
             let spinner = progress::spinner(format!("fetching {version}"));
-            let fetched = fetch(&forge, &id, version).await;
+            let work = async {
+                fetch(&forge, &id, version).await?;
+                extensions(&forge, version, &self.extensions).await
+            };
+            let fetched = progress::watch(&spinner, &forge, work).await;
             spinner.finish_and_clear();
             fetched?;
             writeln!(io::stderr(), "{version} is ready").context("reporting")?;
         }
         Ok(())
     }
+}
+
+/// Prepares the extensions `names` of a version. Among all of them, those that cannot be used are only told of.
+async fn extensions(forge: &Forge, version: &str, names: &[String]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let all = names.iter().any(|name| name == "all");
+    let catalog = forge.extensions(version).await?;
+    let wanted = if all {
+        catalog.iter().collect()
+    } else {
+        let named = names
+            .iter()
+            .map(|name| catalog.find(name.as_bytes(), version));
+        named.collect::<Result<Vec<_>, _>>()?
+    };
+    for extension in wanted {
+        for arch in [Arch::Amd64, Arch::Arm64] {
+            match forge.prepare_extension(version, extension, arch).await {
+                Ok(()) => {}
+                Err(error) if all && error.kind() == Kind::BadRequest => {
+                    tracing::warn!(%error, extension = extension.name, version, "left out");
+                    break;
+                }
+                Err(error) => {
+                    return Err(error).with_context(|| format!("{} for {arch}", extension.name));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn fetch(forge: &Forge, id: &str, version: &str) -> anyhow::Result<()> {

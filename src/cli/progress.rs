@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use assembler::forge::Forge;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Nothing is shown before this has passed.
@@ -17,6 +18,31 @@ pub(super) fn spinner(message: String) -> ProgressBar {
     bar.set_message(message);
     delayed(&bar);
     bar
+}
+
+/// Waits for `work`, and says on `spinner` what extensions are being prepared for it meanwhile.
+pub(super) async fn watch<T>(
+    spinner: &ProgressBar,
+    forge: &Forge,
+    work: impl Future<Output = T>,
+) -> T {
+    const MIB: u64 = 1 << 20;
+    let message = spinner.message();
+    let mut work = std::pin::pin!(work);
+    let mut tick = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = tick.tick() => {
+                let preparing = forge.preparing();
+                let parts = preparing.iter().map(|part| {
+                    format!("{}, {} of {} MiB", part.what, part.done / MIB, part.total.div_ceil(MIB))
+                });
+                let parts: Vec<_> = std::iter::once(message.clone()).chain(parts).collect();
+                spinner.set_message(parts.join("; "));
+            }
+        }
+    }
 }
 
 /// A bar for a known number of bytes.

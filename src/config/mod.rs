@@ -3,6 +3,7 @@
 //! Precedence is flag > environment > file > default; names are compared without regard to case. Unknown keys and keys that
 //! change nothing here warn; keys that ask for something that is not built are errors.
 
+mod catalogs;
 mod check;
 pub mod keys;
 mod options;
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use assembler::source::SourceSpec;
+use assembler::{forge::ExtraCatalog, source::SourceSpec};
 
 use self::{
     reader::Reader,
@@ -120,6 +121,10 @@ pub struct Limits {
 
 /// Everything that is configured, checked.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of an operator, not a state"
+)]
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<String>,
@@ -145,6 +150,10 @@ pub struct Config {
     pub source_insecure: bool,
     /// What its repositories are called.
     pub components: Components,
+    /// Catalogues of extensions beside the release's own; earlier ones win.
+    pub extra_catalogs: Vec<ExtraCatalog>,
+    /// Whether schematics may name extensions by image references.
+    pub allow_references: bool,
     /// Where schematics are kept, if not in a directory.
     pub schematic_repository: Option<Repository>,
     /// The directory in which they are kept otherwise.
@@ -208,6 +217,8 @@ impl Config {
             source: reader.source()?,
             source_insecure: reader.flag("artifacts.core.insecure")?,
             components: reader.components(),
+            extra_catalogs: catalogs::read(&reader)?,
+            allow_references: reader.flag("artifacts.allowReferences")?,
             schematic_repository: reader.repository("artifacts.schematic")?,
             schematic_path: path("artifacts.schematic.path", "schematics"),
             schematic_capacity: reader.count("cache.schematic.capacity")?,

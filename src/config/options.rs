@@ -24,6 +24,8 @@ impl Config {
                 overlays: self.components.overlay_manifest.clone(),
                 talosctl: self.components.talosctl.clone(),
             },
+            extra_catalogs: self.extra_catalogs.clone(),
+            allow_references: self.allow_references,
             external_url: self.external_url.clone(),
             min_version: self.min_version.clone(),
             broken_versions: self.broken_versions.clone(),

@@ -53,7 +53,7 @@ impl Reader<'_> {
         parse(text.trim()).ok_or_else(|| self.wrong(name, expected))
     }
 
-    fn wrong(&self, name: &'static str, expected: impl Into<String>) -> Error {
+    pub(super) fn wrong(&self, name: &'static str, expected: impl Into<String>) -> Error {
         Error::Value {
             key: name,
             value: self.text(name),

@@ -135,3 +135,59 @@ fn what_is_printed_is_a_configuration_without_secrets() {
     let again = Settings::load(&[source::Source::File(path)], &[]).unwrap();
     assert_eq!(again.warnings, Vec::<String>::new());
 }
+
+#[test]
+fn extra_catalogues_are_the_reference_s_one_and_a_list() {
+    let config = load(&[
+        (
+            "enterprise.extraExtensions.manifest.registry",
+            "registry.example.org",
+        ),
+        ("enterprise.extraExtensions.manifest.namespace", "mirror"),
+        (
+            "enterprise.extraExtensions.manifest.repository",
+            "team/extensions",
+        ),
+        ("enterprise.extraExtensions.manifest.insecure", "true"),
+        (
+            "artifacts.extraExtensions",
+            "other.example.org/a, third.example.org:5000/b?insecure=true",
+        ),
+    ])
+    .unwrap();
+    let shown: Vec<_> = config
+        .extra_catalogs
+        .iter()
+        .map(|catalog| {
+            let namespace = catalog.namespace.as_ref().map(ToString::to_string);
+            let registry = &catalog.registry;
+            (
+                registry.host.as_str(),
+                namespace,
+                catalog.repository.as_str(),
+                registry.insecure,
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            (
+                "registry.example.org",
+                Some("mirror".to_owned()),
+                "team/extensions",
+                true
+            ),
+            ("other.example.org", None, "a", false),
+            ("third.example.org:5000", None, "b", true),
+        ]
+    );
+    assert!(!config.allow_references);
+    for (key, value) in [
+        ("artifacts.extraExtensions", "no-host"),
+        ("artifacts.extraExtensions", "a.b/x,a.b/y?insecure=true"),
+        ("enterprise.extraExtensions.manifest.repository", "x"),
+    ] {
+        assert!(load(&[(key, value)]).is_err(), "{key} = {value}");
+    }
+}

@@ -4,7 +4,7 @@ mod page;
 mod process;
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicU64},
+    sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -103,6 +103,18 @@ pub struct Metrics {
     pub connections: Gauge,
     /// Images used without their signature being verified.
     pub images_unverified: Gauge,
+    /// Blobs made from extensions: file systems, firmware.
+    pub prepared: Counter,
+    /// How often such a blob was there already.
+    pub prepared_reused: Counter,
+    /// Seconds spent making them.
+    pub prepared_seconds: Counter<f64, AtomicU64>,
+    /// Bytes read for them.
+    pub prepared_read: Counter,
+    /// Bytes of them.
+    pub prepared_bytes: Counter,
+    /// Such blobs being made.
+    pub preparing: Gauge,
     /// Seconds since the list of versions was fetched.
     pub versions_age: Gauge<f64, AtomicU64>,
 }
@@ -136,6 +148,12 @@ impl Metrics {
             extension_hits: Family::default(),
             connections: Gauge::<i64, AtomicI64>::default(),
             images_unverified: Gauge::default(),
+            prepared: Counter::default(),
+            prepared_reused: Counter::default(),
+            prepared_seconds: Counter::default(),
+            prepared_read: Counter::default(),
+            prepared_bytes: Counter::default(),
+            preparing: Gauge::default(),
             versions_age: Gauge::default(),
         };
         metrics.register();
@@ -251,6 +269,42 @@ impl Metrics {
         );
         add(
             registry,
+            "extension_parts_prepared",
+            "File systems and firmware archives made from extensions",
+            &self.prepared,
+        );
+        add(
+            registry,
+            "extension_parts_reused",
+            "File systems and firmware archives of extensions that were there already",
+            &self.prepared_reused,
+        );
+        add(
+            registry,
+            "extension_parts_prepare_seconds",
+            "Time spent preparing extensions",
+            &self.prepared_seconds,
+        );
+        add(
+            registry,
+            "extension_parts_read_bytes",
+            "Bytes read to prepare extensions",
+            &self.prepared_read,
+        );
+        add(
+            registry,
+            "extension_parts_prepared_bytes",
+            "Bytes of what was made from extensions",
+            &self.prepared_bytes,
+        );
+        add(
+            registry,
+            "extension_parts_preparing",
+            "File systems and firmware archives being made from extensions",
+            &self.preparing,
+        );
+        add(
+            registry,
             "versions_age_seconds",
             "Age of the list of versions",
             &self.versions_age,
@@ -263,6 +317,18 @@ impl Metrics {
         let gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.schematic_cache.set(gauge(forge.schematics_cached()));
         self.images_unverified.set(gauge(forge.images_unverified()));
+        let prepared = forge.prepared();
+        self.prepared.inner().store(prepared.made, Relaxed);
+        self.prepared_reused.inner().store(prepared.reused, Relaxed);
+        let seconds = prepared.time.as_secs_f64().to_bits();
+        self.prepared_seconds.inner().store(seconds, Relaxed);
+        self.prepared_read
+            .inner()
+            .store(prepared.read_bytes, Relaxed);
+        self.prepared_bytes
+            .inner()
+            .store(prepared.made_bytes, Relaxed);
+        self.preparing.set(gauge(forge.preparing().len() as u64));
         if let Some(age) = forge.versions_age() {
             self.versions_age.set(age.as_secs_f64());
         }

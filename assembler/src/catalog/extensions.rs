@@ -31,6 +31,9 @@ pub struct Extension {
     /// Its tag.
     #[serde(skip)]
     pub tag: String,
+    /// Which of the extra catalogues it is from; `None` for the release's own.
+    #[serde(skip)]
+    pub extra: Option<usize>,
 }
 
 /// The extensions of a release, in the order of the catalogue.
@@ -64,6 +67,7 @@ impl Extensions {
                 author,
                 description,
                 tag,
+                extra: None,
             });
         }
         if extensions.is_empty() {
@@ -86,6 +90,22 @@ impl Extensions {
                 name: name.to_str_lossy().into(),
                 tag: tag.into(),
             })
+    }
+
+    /// This catalogue behind the extra one of this number: its own entries come first and replace those of the same name.
+    #[must_use]
+    pub fn behind(self, extra: Extensions, number: usize) -> Extensions {
+        let named: std::collections::HashSet<String> =
+            extra.iter().map(|entry| entry.name.clone()).collect();
+        let first = extra.0.into_iter().map(|entry| Extension {
+            extra: Some(number),
+            ..entry
+        });
+        let rest = self
+            .0
+            .into_iter()
+            .filter(|entry| !named.contains(&entry.name));
+        Extensions(first.chain(rest).collect())
     }
 
     /// All of them.

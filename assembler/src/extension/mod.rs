@@ -13,6 +13,7 @@ mod embedded_config;
 mod error;
 mod layers;
 mod links;
+mod lint;
 mod manifest;
 mod order;
 mod parts;
@@ -26,8 +27,11 @@ pub use constraint::Constraint;
 pub use embedded_config::embedded_config;
 pub use error::Error;
 pub use layers::{Layer, checkout_order, extensions_yaml};
+pub use lint::{Lint, lint, lint_file};
 pub use manifest::{Manifest, Metadata};
 pub use order::{Order, rebuild_order};
-pub use parts::{MAX_FIRMWARE, MAX_FIRMWARE_DEPTH, MAX_FIRMWARE_PATHS, Microcode, Parts};
+pub use parts::{
+    MAX_FIRMWARE, MAX_FIRMWARE_DEPTH, MAX_FIRMWARE_PATHS, MAX_MICROCODE, Microcode, Parts,
+};
 pub use schematic::{ExtraInfo, schematic_extension};
 pub use virtual_file::{Content, VirtualExtension, VirtualFile};

@@ -55,8 +55,18 @@ impl Blobs for Pinned {
 pub(super) struct Key {
     pub(super) schematic: Id,
     pub(super) target: Target,
-    /// The imager's digest, and the extension catalogue's when there are extensions.
-    pub(super) images: Vec<Digest>,
+    pub(super) images: Images,
+}
+
+/// The images that a target is made from, as their tags named them at the time.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Images {
+    pub(super) imager: Digest,
+    /// The catalogues of extensions, the release's own first; `None` for those that do not have the version. Empty when
+    /// there are no extensions.
+    pub(super) catalogs: Vec<Option<Digest>>,
+    /// For each extension of the target: its digest, when it is named by a reference.
+    pub(super) references: Vec<Option<Digest>>,
 }
 
 /// A layout that was worked out before.

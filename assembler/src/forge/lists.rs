@@ -61,12 +61,8 @@ impl Forge {
     pub async fn extensions(&self, version: &str) -> Result<catalog::Extensions, Error> {
         let version = Version::parse(version)?;
         self.inner.available(&version).await?;
-        let digest = self
-            .inner
-            .images
-            .resolve(&self.inner.repositories.extensions, &version.tag())
-            .await?;
-        self.inner.extension_catalog(&digest).await
+        let digests = self.inner.catalogs(&version.tag()).await?;
+        self.inner.extensions(&digests).await
     }
 
     /// The official overlays of a version; none before there were any.
@@ -185,12 +181,11 @@ impl Inner {
     /// The catalogue of extensions in an image.
     pub(super) async fn extension_catalog(
         &self,
+        repository: &Repository,
         digest: &Digest,
+        shown_host: &str,
     ) -> Result<catalog::Extensions, Error> {
-        let image = self
-            .images
-            .image(&self.repositories.extensions, digest, CATALOG_ARCH)
-            .await?;
+        let image = self.images.image(repository, digest, CATALOG_ARCH).await?;
         let digests = self
             .images
             .small(&image, "image-digests", MAX_CATALOG)
@@ -202,7 +197,7 @@ impl Inner {
         Ok(catalog::Extensions::parse(
             digests.as_deref(),
             descriptions.as_deref(),
-            &self.shown_host,
+            shown_host,
         )?)
     }
 

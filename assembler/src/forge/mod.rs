@@ -12,9 +12,16 @@ mod grub;
 mod iso;
 mod lists;
 mod modules;
+mod named;
 mod prepare;
+mod preparing;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bstr::BString;
 use formats::Digest;
@@ -30,6 +37,7 @@ use crate::{
 
 pub use self::artifact::Artifact;
 pub use self::error::Error;
+pub use self::preparing::{Prepared, Preparing};
 use self::{artifact::Key, lists::Repositories};
 
 /// What a forge works with; the service fills it from configuration and command line.
@@ -41,6 +49,10 @@ pub struct Options {
     pub registry: RegistryOptions,
     /// Names of the release's repositories.
     pub components: Components,
+    /// Catalogues of extensions beside the release's own: earlier ones win over later ones, all of them over the release's.
+    pub extra_catalogs: Vec<ExtraCatalog>,
+    /// Whether schematics may name extensions by image references.
+    pub allow_references: bool,
     /// Written verbatim into images, as the author of the schematic's extension.
     pub external_url: String,
     /// The oldest version that is offered.
@@ -103,6 +115,17 @@ impl Default for Components {
     }
 }
 
+/// A catalogue of extensions in a registry of its own (spec/http.md 6.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraCatalog {
+    /// The registry that the catalogue and its extensions are in.
+    pub registry: source::ExtraRegistry,
+    /// What the names of all repositories in it are below.
+    pub namespace: Option<source::Repository>,
+    /// The catalogue, tagged like releases of Talos.
+    pub repository: source::Repository,
+}
+
 /// What is wanted of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
@@ -125,6 +148,8 @@ struct Inner {
     store: Arc<Store>,
     schematics: schematic::store::Store,
     repositories: Repositories,
+    extra_catalogs: Vec<ExtraCatalog>,
+    allow_references: bool,
     /// The registry's host as catalogues show it; a layout's name otherwise.
     shown_host: String,
     external_url: String,
@@ -135,6 +160,9 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    preparing: Arc<preparing::Board>,
+    /// Images of extensions whose contents were looked through.
+    linted: Mutex<HashSet<Digest>>,
     grubs: Flights<Digest, grub::Made, Error>,
     modules: modules::Known,
 }
@@ -147,7 +175,18 @@ impl Forge {
     pub async fn open(options: Options) -> Result<Self, Error> {
         let lock = DataLock::take(&options.data_dir)?;
         let store = Arc::new(Store::open(&options.store_path, options.store_max_bytes)?);
-        let source = source::open(&options.source, options.registry.clone())?;
+        let release = source::open(&options.source, options.registry.clone())?;
+        let extra: Vec<_> = options
+            .extra_catalogs
+            .iter()
+            .map(|catalog| catalog.registry.clone())
+            .collect();
+        let source = Arc::new(source::Elsewhere::new(
+            release,
+            &extra,
+            &options.registry,
+            options.allow_references,
+        )?);
         let schematics = match options.schematics {
             SchematicStorage::Directory(path) => {
                 let backend = schematic::store::Directory::open(path)?;
@@ -181,6 +220,8 @@ impl Forge {
             store,
             schematics,
             repositories: Repositories::new(&options.components)?,
+            extra_catalogs: options.extra_catalogs,
+            allow_references: options.allow_references,
             shown_host,
             external_url: options.external_url,
             min_version: Version::parse(&options.min_version)?,
@@ -193,6 +234,8 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            preparing: Arc::default(),
+            linted: Mutex::default(),
             grubs: Flights::new(),
             modules: modules::Known::new(),
         };
@@ -257,6 +300,31 @@ impl Forge {
             .check_available(&target.version, "failed to get kernel")
             .await?;
         Ok(pxe::script(base_url, &id.to_string(), &target))
+    }
+
+    /// Makes an extension of a version ready for one architecture.
+    pub async fn prepare_extension(
+        &self,
+        version: &str,
+        extension: &crate::catalog::Extension,
+        arch: crate::platform::Arch,
+    ) -> Result<(), Error> {
+        let version = Version::parse(version)?;
+        let named = self.inner.official(extension)?;
+        self.inner
+            .extension(0, &named, &version, arch, Need::Payload)
+            .await
+            .map(drop)
+    }
+
+    /// What is being made from extensions at the moment.
+    pub fn preparing(&self) -> Vec<Preparing> {
+        self.inner.preparing.preparing()
+    }
+
+    /// What was made from extensions since the start.
+    pub fn prepared(&self) -> Prepared {
+        self.inner.preparing.prepared()
     }
 
     /// How much is in the store.

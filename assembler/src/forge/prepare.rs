@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use formats::{Digest, pe};
+use formats::pe;
 use futures_util::future::try_join_all;
 
 use crate::{
-    catalog,
     images::{Image, blocking},
     plan::{self, Inputs},
     platform::Arch,
@@ -18,7 +17,7 @@ use crate::{
 
 use super::{
     Artifact, Error, Inner, Need,
-    artifact::{Key, Known},
+    artifact::{Images, Key, Known},
     lists::CATALOG_ARCH,
 };
 
@@ -31,26 +30,26 @@ const GETTING_EXTENSIONS: &str =
 const ROUNDS: usize = 3;
 
 impl Inner {
-    /// The digests of the images that a target is made from: the imager's, and the catalogue's when it has extensions.
-    pub(super) async fn digests(&self, target: &Target) -> Result<Vec<Digest>, Error> {
+    /// The images that a target is made from.
+    pub(super) async fn digests(&self, target: &Target) -> Result<Images, Error> {
         let tag = target.version.tag();
-        let mut digests = Vec::new();
+        let (mut catalogs, mut references) = (Vec::new(), Vec::new());
         if !target.extensions.is_empty() {
             self.check_available(&target.version, GETTING_EXTENSIONS)
                 .await?;
-            digests.push(
-                self.images
-                    .resolve(&self.repositories.extensions, &tag)
-                    .await?,
-            );
+            catalogs = self.catalogs(&tag).await?;
+            references = self
+                .references(&target.extensions, &tag)
+                .await
+                .map_err(|error| error.within(ENHANCING))?;
         }
         self.check_available(&target.version, GETTING_KERNEL)
             .await?;
-        digests.insert(
-            0,
-            self.images.resolve(&self.repositories.imager, &tag).await?,
-        );
-        Ok(digests)
+        Ok(Images {
+            imager: self.images.resolve(&self.repositories.imager, &tag).await?,
+            catalogs,
+            references,
+        })
     }
 
     /// Works out the layout, and fetches and makes the blobs when they are needed.
@@ -79,7 +78,7 @@ impl Inner {
         let repository = &self.repositories.imager;
         let imager = self
             .images
-            .image(repository, &key.images[0], CATALOG_ARCH)
+            .image(repository, &key.images.imager, CATALOG_ARCH)
             .await?;
         let files = Files {
             inner: self,
@@ -137,22 +136,13 @@ impl Inner {
     ) -> Result<plan::Initramfs, Error> {
         let target = &key.target;
         let quirks = Quirks::of(&target.version);
-        let official = match key.images.get(1) {
-            Some(digest) => self.extension_catalog(digest).await?,
-            None => catalog::Extensions::default(),
-        };
-        let tag = target.version.tag();
-        let named = target
-            .extensions
-            .iter()
-            .map(|name| official.find(name, &tag));
-        let named: Vec<_> = named
-            .collect::<Result<_, _>>()
-            .map_err(|error| Error::from(error).within(ENHANCING))?;
-        let fetched = named
-            .into_iter()
-            .enumerate()
-            .map(|(place, extension)| self.official(place, extension, target, files.need));
+        let named = self
+            .named(&target.extensions, &key.images, &target.version.tag())
+            .await
+            .map_err(|error| error.within(ENHANCING))?;
+        let fetched = named.iter().enumerate().map(|(place, extension)| {
+            self.extension(place, extension, &target.version, target.arch, files.need)
+        });
         let base = files.get("initramfs.xz").await?;
         let (mut extensions, mut modules) = (Vec::new(), Vec::new());
         for prepared in try_join_all(fetched).await? {

@@ -109,6 +109,13 @@ pub struct Image {
     pub tree: Tree,
 }
 
+impl Image {
+    /// Where it lies.
+    pub fn repository(&self) -> &Repository {
+        &self.repository
+    }
+}
+
 /// Something that was learnt from the source, and when.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Learnt<T> {
@@ -166,7 +173,7 @@ impl Images {
         &self,
         repository: &Repository,
     ) -> Result<Arc<Learnt<Vec<String>>>, Error> {
-        let name = fact_name(&[repository.as_str()]);
+        let name = fact_name(&[&repository.to_string()]);
         let tags = self.source.tags(repository);
         self.learn(&self.tags, "tags", &name, async { Ok(tags.await?) })
             .await
@@ -174,7 +181,7 @@ impl Images {
 
     /// How long ago the source named the tags of a repository; `None` when they have not been asked for. Asks nobody.
     pub fn tags_age(&self, repository: &Repository) -> Option<Duration> {
-        let learnt = self.tags.get(&fact_name(&[repository.as_str()]))?;
+        let learnt = self.tags.get(&fact_name(&[&repository.to_string()]))?;
         Some(learnt.age())
     }
 
@@ -186,7 +193,7 @@ impl Images {
 
     /// The digest that a tag names. A source that is down is excused when it answered before.
     pub async fn resolve(&self, repository: &Repository, tag: &str) -> Result<Digest, Error> {
-        let name = fact_name(&[repository.as_str(), tag]);
+        let name = fact_name(&[&repository.to_string(), tag]);
         let digest = self.source.resolve(repository, tag);
         let ask = async { Ok(digest.await?.to_string()) };
         let learnt = self.learn(&self.digests, "digests", &name, ask).await?;

@@ -10,6 +10,7 @@
 //! Specification: OCI image format 1.1, OCI distribution 1.1, Docker image manifest version 2 schema 2; names and rules of
 //! use in spec/http.md, section 6.
 
+pub mod elsewhere;
 pub mod error;
 pub mod image;
 pub mod layout;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use formats::Digest;
 use futures_util::{future::BoxFuture, stream::BoxStream};
 
+pub use elsewhere::{Elsewhere, ExtraRegistry};
 pub use error::{Cause, Error};
 pub use image::{Compression, Descriptor, Image, Manifest};
 pub use layout::OciLayout;

@@ -1,6 +1,6 @@
 //! Names of repositories and tags, in the grammar of the OCI distribution specification ("Pulling manifests").
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use formats::Digest;
 
@@ -11,8 +11,13 @@ pub const MAX_TAG_LEN: usize = 128;
 
 /// The name of a repository without a host: `siderolabs/imager`. Components of lower-case letters and digits, joined by
 /// single dots, one or two underscores, or dashes; components are separated by slashes.
+///
+/// It lies where the release does, unless it is said to be [elsewhere](Self::at).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Repository(String);
+pub struct Repository {
+    path: String,
+    host: Option<Arc<str>>,
+}
 
 /// A text that is not the name of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,15 +25,41 @@ pub struct Repository(String);
 pub struct ParseRepositoryError(String);
 
 impl Repository {
-    /// The name.
+    /// The name, without the host.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.path
+    }
+
+    /// The registry that it lies in, if that is not the release's source.
+    pub fn host(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The repository of this name in the registry `host[:port]`.
+    #[must_use]
+    pub fn at(&self, host: &str) -> Self {
+        Self {
+            path: self.path.clone(),
+            host: Some(host.into()),
+        }
+    }
+
+    /// The repository of this name in the source at hand.
+    #[must_use]
+    pub fn here(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            host: None,
+        }
     }
 
     /// This repository below a namespace: `mirror` and `siderolabs/imager` make `mirror/siderolabs/imager`.
     #[must_use]
     pub fn below(&self, namespace: &Self) -> Self {
-        Self(format!("{}/{}", namespace.0, self.0))
+        Self {
+            path: format!("{}/{}", namespace.path, self.path),
+            host: self.host.clone(),
+        }
     }
 }
 
@@ -37,7 +68,8 @@ impl FromStr for Repository {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.len() <= MAX_REPOSITORY_LEN && text.split('/').all(is_component) {
-            Ok(Self(text.to_owned()))
+            let path = text.to_owned();
+            Ok(Self { path, host: None })
         } else {
             Err(ParseRepositoryError(text.to_owned()))
         }
@@ -46,7 +78,10 @@ impl FromStr for Repository {
 
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        if let Some(host) = &self.host {
+            write!(f, "{host}/")?;
+        }
+        f.write_str(&self.path)
     }
 }
 

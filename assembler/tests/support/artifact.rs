@@ -16,6 +16,8 @@ pub(crate) fn options(release: &Path, data: &Path) -> Options {
         source: SourceSpec::Directory(release.to_owned()),
         registry: RegistryOptions::default(),
         components: Components::default(),
+        extra_catalogs: Vec::new(),
+        allow_references: false,
         external_url: "https://factory.example.org/".to_owned(),
         min_version: "1.2.0".to_owned(),
         broken_versions: Vec::new(),

@@ -19,6 +19,12 @@ pub enum Compression {
     Xz,
 }
 
+/// The level at which blocks are tried first: those that it cannot shrink are not worth a higher one.
+const ZSTD_TRIAL: i32 = 1;
+
+/// What a block must shrink by in the trial, as a part of its length.
+const TRIAL_GAIN: usize = 64;
+
 /// xz preset of every block, the default of `xz` and of mksquashfs.
 const XZ_PRESET: u32 = 6;
 
@@ -38,7 +44,10 @@ impl Compression {
 /// Compresses blocks, one after the other, each on its own.
 pub(super) enum Encoder {
     Stored,
-    Zstd(Box<zstd::bulk::Compressor<'static>>),
+    Zstd {
+        trial: Box<zstd::bulk::Compressor<'static>>,
+        compressor: Box<zstd::bulk::Compressor<'static>>,
+    },
     Xz,
 }
 
@@ -54,9 +63,10 @@ impl Encoder {
     pub(super) fn new(compression: Compression) -> io::Result<Self> {
         Ok(match compression {
             Compression::Xz => Self::Xz,
-            Compression::Zstd { level } => {
-                Self::Zstd(Box::new(zstd::bulk::Compressor::new(level)?))
-            }
+            Compression::Zstd { level } => Self::Zstd {
+                trial: Box::new(zstd::bulk::Compressor::new(ZSTD_TRIAL)?),
+                compressor: Box::new(zstd::bulk::Compressor::new(level)?),
+            },
         })
     }
 
@@ -65,9 +75,14 @@ impl Encoder {
         let smaller = match self {
             Self::Stored => None,
             // One shot: the frame pledges its size and has a window of no more than that, or the kernel refuses it.
-            Self::Zstd(compressor) => {
-                let frame = compressor.compress(&block)?;
-                (frame.len() < block.len()).then_some(frame)
+            Self::Zstd { trial, compressor } => {
+                let tried = trial.compress(&block)?;
+                if tried.len() > block.len() - block.len() / TRIAL_GAIN {
+                    None
+                } else {
+                    let frame = compressor.compress(&block)?;
+                    (frame.len() < block.len()).then_some(frame)
+                }
             }
             Self::Xz => encode_xz(&block)?,
         };
@@ -88,7 +103,7 @@ impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stored => "Stored",
-            Self::Zstd(_) => "Zstd",
+            Self::Zstd { .. } => "Zstd",
             Self::Xz => "Xz",
         })
     }

@@ -3,6 +3,10 @@
 use std::io::{self, BufReader, Read};
 
 use anyhow::Context as _;
+use assembler::{
+    extension::{Lint, lint_file},
+    quirks::Quirks,
+};
 use formats::{
     adv, cpio, fat, gpt, grub, iso9660, pe,
     read_at::{ReadAt, Window},
@@ -118,7 +122,7 @@ pub(super) fn describe(name: &str, source: &dyn ReadAt) -> anyhow::Result<Option
         Kind::Iso => iso(&mut part, source),
         Kind::Fat => volume(&mut part, source),
         Kind::Xfs => boot(&mut part, source),
-        Kind::Squashfs => squash(&mut part, &Positions(source)),
+        Kind::Squashfs => squash(&mut part, &Positions(source), false),
         Kind::Cpio | Kind::Zstd | Kind::Xz => archives(&mut part, source),
         Kind::Gpt => disk(&mut part, source),
         Kind::Adv => adv::read(source)
@@ -260,10 +264,40 @@ fn disk(part: &mut Part, source: &dyn ReadAt) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn squash(part: &mut Part, source: &impl squashfs::ReadAt) -> anyhow::Result<()> {
+fn squash(
+    part: &mut Part,
+    source: &impl squashfs::ReadAt,
+    is_extension: bool,
+) -> anyhow::Result<()> {
     let image = squashfs::Image::open(source, squashfs::Limits::default())?;
     part.text = squashfs::dump(&image);
+    for (index, entry) in image.entries().iter().enumerate() {
+        let mode = match entry.kind {
+            squashfs::Kind::Directory => continue,
+            squashfs::Kind::Symlink(_) => None,
+            _ => Some(u32::from(entry.mode)),
+        };
+        if is_extension {
+            let path = image.path(index);
+            let path = String::from_utf8_lossy(&path);
+            for lint in lints(path.trim_start_matches('/'), mode) {
+                part.text.push_str("warning: ");
+                part.text.push_str(&lint.to_string());
+                part.text.push('\n');
+            }
+        }
+    }
     Ok(())
+}
+
+/// What is wrong with a file of an extension in every version of Talos: an image does not say which one it is of.
+fn lints(path: &str, mode: Option<u32>) -> Vec<Lint> {
+    /// One version for each set of rules that is not part of a later one.
+    const VERSIONS: [&str; 3] = ["1.8.0", "1.9.0", "1.99.0"];
+    let mut of_all = VERSIONS.map(|version| lint_file(path, mode, &Quirks::of_text(version)));
+    let [first, rest @ ..] = &mut of_all;
+    first.retain(|lint| rest.iter().all(|other| other.contains(lint)));
+    std::mem::take(first)
 }
 
 /// Archives one behind the other, compressed or not, with zeros between them: an initramfs.
@@ -355,7 +389,8 @@ fn members(source: &dyn ReadAt) -> anyhow::Result<Part> {
         let mut content = Vec::new();
         (&mut reader).take(len).read_to_end(&mut content)?;
         let mut image = Part::new(&name, Kind::Squashfs.name(), len, String::new());
-        squash(&mut image, &content.as_slice()).with_context(|| name)?;
+        let is_extension = name != "rootfs.sqsh";
+        squash(&mut image, &content.as_slice(), is_extension).with_context(|| name)?;
         images.push(image);
     }
     let mut part = Part::new("archive", Kind::Cpio.name(), reader.position(), text);

@@ -29,6 +29,9 @@ use super::{
 /// Most entries that the firmware of one extension may come to once its links are followed; all of linux-firmware has 5,000.
 pub const MAX_FIRMWARE: usize = 1 << 16;
 
+/// Most files of microcode of one extension; Intel's are some 130.
+pub const MAX_MICROCODE: usize = 1024;
+
 /// Most bytes of all their paths.
 pub const MAX_FIRMWARE_PATHS: usize = 16 << 20;
 
@@ -195,7 +198,11 @@ impl Split<'_> {
                 let below = name
                     .strip_prefix(self.root)
                     .and_then(|rest| rest.strip_prefix('/'));
-                match below.and_then(Vendor::of) {
+                let vendor = below.and_then(Vendor::of);
+                if vendor.is_some() && self.microcode.files().count() == MAX_MICROCODE {
+                    return Err(self.refused(name, "too many files of microcode"));
+                }
+                match vendor {
                     Some(Vendor::Intel) => self.microcode.intel.push(content.clone()),
                     Some(Vendor::Amd) => self.microcode.amd.push(content.clone()),
                     None => self.add(name, mode & 0o777, Node::File(content.clone()))?,

@@ -147,7 +147,7 @@ fn write(layout: &Layout, sources: &Sources, sink: &mut impl Write) -> io::Resul
             }
             Segment::Deferred(_) => unreachable!("an archive holds files as they are"),
             Segment::Blob { digest, len, .. } => {
-                let copied = io::copy(&mut open(sources, &digest), sink)?;
+                let copied = io::copy(&mut open(sources, &digest)?, sink)?;
                 if copied != len {
                     let text = format!("blob {digest} has {copied} bytes, {len} were expected");
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));

@@ -4,22 +4,21 @@ mod derived;
 mod firmware;
 pub(super) mod squashfs;
 
-use std::sync::Arc;
-
-use formats::Digest;
+use std::sync::{Arc, PoisonError};
 
 use crate::{
-    catalog,
     extension::{self, ExtraInfo, Manifest, Parts},
     images::Image,
     plan,
+    platform::Arch,
     quirks::Quirks,
     schematic::Schematic,
     store::{self, Tree},
     target::Target,
+    version::Version,
 };
 
-use super::{Error, Inner, Need};
+use super::{Error, Inner, Need, named::Named};
 
 /// Longest manifest, in bytes; real ones have some hundred.
 const MAX_MANIFEST: u64 = 1 << 20;
@@ -43,29 +42,30 @@ pub(super) struct Modules {
 }
 
 impl Inner {
-    /// An official extension for a target, `place` in the schematic's list.
-    pub(super) async fn official(
+    /// The extension `named`, which is number `place` of a schematic's list, for a version of Talos.
+    pub(super) async fn extension(
         &self,
         place: usize,
-        official: &catalog::Extension,
-        target: &Target,
+        named: &Named,
+        version: &Version,
+        arch: Arch,
         need: Need,
     ) -> Result<Prepared, Error> {
-        let repository = official.name.parse()?;
-        let digest: Digest = official.digest.parse()?;
         let image = self
             .images
-            .image(&repository, &digest, target.arch.name())
+            .image(&named.repository, &named.digest, arch.name())
             .await?;
         let manifest = self
             .images
             .small(&image, "manifest.yaml", MAX_MANIFEST)
             .await?;
         let manifest = load(&image.tree, manifest.as_deref()).map_err(|error| error.at(place))?;
-        manifest.validate(target.version.core(), &target.version.to_string())?;
-        let quirks = Quirks::of(&target.version);
+        manifest.validate(version.core(), &version.to_string())?;
+        let quirks = Quirks::of(version);
+        let rootfs = image.tree.below("rootfs");
+        self.warn(named, &rootfs, &quirks);
         let name = &manifest.metadata.name;
-        let parts = Parts::of(name, image.tree.below("rootfs"), &quirks)?;
+        let parts = Parts::of(name, rootfs, &quirks)?;
         if need == Need::Payload {
             for content in parts.microcode.files() {
                 self.images.pin(&image, content).await?;
@@ -84,11 +84,37 @@ impl Inner {
                 microcode: parts.microcode,
             },
             modules: parts.modules.map(|tree| Modules {
-                name: official.name.clone(),
+                name: named.name.clone(),
                 image,
                 tree,
             }),
         })
+    }
+
+    /// Says once for each image what it should not hold; nothing is refused for it.
+    fn warn(&self, named: &Named, rootfs: &Tree, quirks: &Quirks) {
+        /// Findings of one image that are told apart.
+        const SHOWN: usize = 10;
+        if !self
+            .linted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(named.digest)
+        {
+            return;
+        }
+        let found = extension::lint(rootfs, quirks);
+        for lint in found.iter().take(SHOWN) {
+            tracing::warn!(extension = named.name, "{lint}");
+        }
+        if found.len() > SHOWN {
+            let more = found.len() - SHOWN;
+            tracing::warn!(
+                extension = named.name,
+                more,
+                "further files are not allowed"
+            );
+        }
     }
 
     /// The extensions that come with the schematic itself: its name, and the machine configuration.

@@ -21,11 +21,11 @@ use super::{
 };
 
 /// Raised whenever an extension's file system comes out differently from the same files.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
-/// The one level extensions are compressed with. Somebody waits while one is made: level 18, the reference's, takes ten times
-/// as long for 8 % less.
-const ZSTD_LEVEL: i32 = 9;
+/// The one level of extensions: the lowest within 4 % of the size that the reference's level 18 comes to, on programs, on
+/// kernel modules and on small files. Level 9 takes an eighth of the time and is 8 % larger.
+const ZSTD_LEVEL: i32 = 14;
 
 /// The one attribute that is carried over; others are dropped, as the reference does (spec/initramfs.md 1.6).
 const LABEL: &str = "security.selinux";
@@ -105,9 +105,7 @@ fn make(
     sources: &Sources,
 ) -> Result<Content, squashfs::WriteError> {
     let root = directory(rootfs)?;
-    write(store, &root, compression, |digest| {
-        Ok(open(sources, digest))
-    })
+    write(store, &root, compression, |digest| open(sources, digest))
 }
 
 /// The blob of the image of `root`.
