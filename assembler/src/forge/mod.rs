@@ -6,6 +6,7 @@
 
 mod artifact;
 mod disk;
+mod encode;
 mod error;
 mod extension;
 #[expect(dead_code, reason = "disk images and ISOs are about to use it")]
@@ -135,6 +136,7 @@ struct Inner {
     layouts: moka::sync::Cache<Key, artifact::Known>,
     preparations: Flights<(Key, Need), Artifact, Error>,
     derived: Flights<Digest, Content, Error>,
+    packs: Flights<Digest, crate::encode::pack::Pack, Error>,
     grubs: Flights<Digest, grub::Made, Error>,
     modules: modules::Known,
 }
@@ -193,6 +195,7 @@ impl Forge {
             layouts: moka::sync::Cache::new(LAYOUTS),
             preparations: Flights::new(),
             derived: Flights::new(),
+            packs: Flights::new(),
             grubs: Flights::new(),
             modules: modules::Known::new(),
         };

@@ -102,7 +102,7 @@ impl Inner {
                 },
                 labelled: Quirks::of(&target.version).iso_label,
             })),
-            Kind::Image => Inputs::Disk(Box::new(self.disk(key, schematic, &files).await?)),
+            Kind::Image => self.image(key, schematic, &files).await?,
             Kind::Cmdline | Kind::Installer => {
                 unreachable!(
                     "a command line was answered above, and what is not built yet before that"
@@ -188,9 +188,9 @@ impl Inner {
 
 /// The files that a release installs for one architecture.
 pub(super) struct Files<'a> {
-    inner: &'a Inner,
+    pub(super) inner: &'a Inner,
     pub(super) imager: Arc<Image>,
-    arch: Arch,
+    pub(super) arch: Arch,
     pub(super) need: Need,
 }
 
