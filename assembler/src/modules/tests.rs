@@ -16,11 +16,6 @@ fn rootfs(files: &[(&str, &str)]) -> Vec<u8> {
     let mut root = Directory::new(0o755);
     for (path, content) in files {
         let file = Node::File(squashfs::File::inline(0o644, content.as_bytes().to_vec()));
-        let mut above = String::new();
-        for part in path.split('/').collect::<Vec<_>>().split_last().unwrap().1 {
-            above = format!("{above}{}{part}", if above.is_empty() { "" } else { "/" });
-            let _ = root.insert(above.as_bytes(), Node::Directory(Directory::new(0o755)));
-        }
         root.insert(path.as_bytes(), file).unwrap();
     }
     let layout = squashfs::layout(&root, Compressor::Zstd, 0).unwrap();
