@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod catalog;
 pub mod cmdline;
+pub mod encode;
 pub mod error;
 pub mod extension;
 pub mod forge;

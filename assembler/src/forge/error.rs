@@ -60,6 +60,9 @@ pub enum Error {
         /// Why.
         source: formats::squashfs::WriteError,
     },
+    /// A blob cannot be compressed.
+    #[error(transparent)]
+    Pack(#[from] crate::encode::pack::Error),
     /// An image of GRUB cannot be made.
     #[error("{name}: {source}")]
     Grub {
@@ -107,6 +110,7 @@ impl Error {
             Self::Plan(error) => error.kind(),
             Self::Modules(error) => error.kind(),
             Self::Squashfs { source, .. } => squashfs(source),
+            Self::Pack(error) => error.kind(),
             Self::Evicted => Kind::StorageFull,
             Self::NotYet(_) => Kind::NotYet,
             Self::Busy(_) => Kind::Busy,

@@ -6,6 +6,7 @@
 
 mod artifact;
 mod disk;
+mod encode;
 mod error;
 mod extension;
 mod grub;
@@ -163,6 +164,7 @@ struct Inner {
     preparing: Arc<preparing::Board>,
     /// Images of extensions whose contents were looked through.
     linted: Mutex<HashSet<Digest>>,
+    packs: Flights<Digest, crate::encode::pack::Pack, Error>,
     grubs: Flights<Digest, grub::Made, Error>,
     modules: modules::Known,
 }
@@ -236,6 +238,7 @@ impl Forge {
             derived: Flights::new(),
             preparing: Arc::default(),
             linted: Mutex::default(),
+            packs: Flights::new(),
             grubs: Flights::new(),
             modules: modules::Known::new(),
         };

@@ -93,7 +93,7 @@ impl Inner {
             }
             Kind::Uki => Inputs::Uki(Box::new(self.uki(key, schematic, &files).await?)),
             Kind::Iso => Inputs::Iso(Box::new(self.iso(key, schematic, &files).await?)),
-            Kind::Image => Inputs::Disk(Box::new(self.disk(key, schematic, &files).await?)),
+            Kind::Image => self.image(key, schematic, &files).await?,
             Kind::Cmdline | Kind::Installer => {
                 unreachable!(
                     "a command line was answered above, and what is not built yet before that"
@@ -170,9 +170,9 @@ impl Inner {
 
 /// The files that a release installs for one architecture.
 pub(super) struct Files<'a> {
-    inner: &'a Inner,
+    pub(super) inner: &'a Inner,
     pub(super) imager: Arc<Image>,
-    arch: Arch,
+    pub(super) arch: Arch,
     pub(super) need: Need,
 }
 

@@ -3,24 +3,28 @@
 //! Nothing here waits, reads a blob or knows where one came from: [`Inputs`] hold names, lengths, checksums and the few
 //! bytes of heads that arithmetic needs.
 
+mod contents;
 mod disk;
 pub mod grub;
 mod initramfs;
 mod iso;
 mod uki;
 
+use std::collections::HashMap;
+
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs};
+use formats::{Digest, Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs, xz};
 
 use crate::{
+    encode::{self, Encoding, Known},
     error::Kind,
     extension::{Metadata, Microcode},
     platform::Arch,
     quirks::Quirks,
     schematic::Bootloader,
     store::Content,
-    target::{DiskFormat, Packing, Target, UkiProfile},
+    target::{Target, UkiProfile},
 };
 
 pub(crate) use self::disk::sector_len;
@@ -49,7 +53,14 @@ pub enum Inputs {
     /// An ISO.
     Iso(Box<Iso>),
     /// A disk image.
-    Disk(Box<Disk>),
+    Disk {
+        /// The raw disk.
+        disk: Box<Disk>,
+        /// What becomes of it.
+        encoding: Encoding,
+        /// Those of its blobs that compress, compressed.
+        packed: HashMap<Digest, xz::Packed>,
+    },
 }
 
 /// A release's initramfs and what is appended to it.
@@ -162,6 +173,9 @@ pub enum Error {
         /// The version.
         tag: String,
     },
+    /// Of a disk's format.
+    #[error("disk: {0}")]
+    Encode(#[from] encode::Error),
     /// Of an ISO.
     #[error("ISO: {0}")]
     Iso(#[from] iso9660::Error),
@@ -187,6 +201,7 @@ impl Error {
             | Self::Xfs(_)
             | Self::Adv(_)
             | Self::SectorSize(_)
+            | Self::Encode(_)
             | Self::DualBootArch
             | Self::BootloaderVersion { .. } => Kind::BadRequest,
             Self::Cpio(_) | Self::Pe(_) | Self::Grub(_) => Kind::Upstream,
@@ -211,7 +226,14 @@ pub fn layout(inputs: &Inputs) -> Result<Layout, Error> {
         Inputs::Initramfs(initramfs) => initramfs.layout(),
         Inputs::Uki(uki) => uki.layout(),
         Inputs::Iso(iso) => iso.layout(),
-        Inputs::Disk(disk) => disk.layout(),
+        Inputs::Disk {
+            disk,
+            encoding,
+            packed,
+        } => {
+            let known = Known::new(disk.contents(), packed);
+            Ok(encoding.layout(&disk.layout()?, &known))
+        }
     }
 }
 
@@ -221,6 +243,7 @@ pub fn check(target: &Target, quirks: &Quirks) -> Result<(), Error> {
         return Ok(());
     };
     disk::sector_len(image)?;
+    Encoding::of(target)?;
     match target.bootloader {
         Bootloader::DualBoot if target.arch == Arch::Arm64 => Err(Error::DualBootArch),
         bootloader @ (Bootloader::DualBoot | Bootloader::SdBoot) if !quirks.uki => {
@@ -244,14 +267,12 @@ pub fn not_yet(target: &Target) -> Option<&'static str> {
         return Some("single-board overlays");
     }
     match target.kind {
-        Asset::Kernel | Asset::Cmdline | Asset::Initramfs | Asset::Uki | Asset::Iso => None,
-        Asset::Image => {
-            let format = target.image.as_ref().and_then(|image| image.disk_format);
-            match (format, target.packing) {
-                (Some(DiskFormat::Raw), Packing::Raw) => None,
-                _ => Some("disk images other than .raw"),
-            }
-        }
+        Asset::Kernel
+        | Asset::Cmdline
+        | Asset::Initramfs
+        | Asset::Uki
+        | Asset::Iso
+        | Asset::Image => None,
         Asset::Installer => Some("installer images"),
     }
 }

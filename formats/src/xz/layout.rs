@@ -24,11 +24,13 @@ const BORDER: u64 = 1 << 20;
 /// Runs of zeros from this length on become blocks of their own.
 const MIN_ZERO_RUN: u64 = 4 << 10;
 
-/// Blocks that hold exactly one blob, compressed beforehand, one behind the other in a blob of their own.
+/// Blocks that hold exactly one blob, compressed beforehand, one behind the other in another blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed {
-    /// The blob of blocks.
+    /// The blob with the blocks.
     pub digest: Digest,
+    /// Where in it they begin, in bytes.
+    pub offset: u64,
     /// What the index says of each of them.
     pub records: Vec<Record>,
 }
@@ -161,7 +163,7 @@ impl Writer<'_> {
             };
             self.stored(payload, start..offset);
             self.section(payload, offset);
-            self.layout.blob(packed.digest, 0, packed.len());
+            self.layout.blob(packed.digest, packed.offset, packed.len());
             for record in packed.records {
                 self.record(record);
             }
