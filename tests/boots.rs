@@ -11,7 +11,7 @@
 mod sets;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},

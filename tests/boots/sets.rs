@@ -44,13 +44,13 @@ fn microcode(path: &str) -> Option<&'static str> {
 fn boot(name: &str, version: &str, arch: &str, count: usize) {
     let service = &*SERVICE;
     let set = &ALL[..count];
-    let (mut files, mut early) = (BTreeMap::new(), BTreeMap::new());
+    let (mut files, mut early) = (BTreeMap::new(), BTreeSet::new());
     for extension in READ.iter().filter(|extension| set.contains(extension)) {
         let found = service.extension_files(version, &format!("siderolabs/{extension}"), arch);
         let mut taken = 0;
         for (path, digest) in found {
             if let Some(file) = microcode(&path) {
-                early.insert(file, ());
+                early.insert(file);
             } else if taken < 2 && path.len() < 80 && !path.contains([' ', ',']) {
                 files.insert(path, digest);
                 taken += 1;
@@ -58,7 +58,7 @@ fn boot(name: &str, version: &str, arch: &str, count: usize) {
         }
     }
     if set.contains(&"intel-ucode") && arch == "amd64" {
-        early.insert("/kernel/x86/microcode/GenuineIntel.bin", ());
+        early.insert("/kernel/x86/microcode/GenuineIntel.bin");
     }
     let paths: Vec<&str> = files.keys().map(String::as_str).collect();
     let console = if arch == "arm64" { "ttyAMA0" } else { "ttyS0" };
@@ -137,7 +137,7 @@ fn boot(name: &str, version: &str, arch: &str, count: usize) {
         .collect();
     let mut unpacked: Vec<_> = unpacked.iter().map(String::as_str).collect();
     unpacked.sort_unstable();
-    assert_eq!(unpacked, early.into_keys().collect::<Vec<_>>(), "{name}");
+    assert_eq!(unpacked, early.into_iter().collect::<Vec<_>>(), "{name}");
     assert_eq!(probe.values("SCHEMATIC"), [id], "{name}");
     let has_firmware = set.contains(&"amd-ucode");
     assert_eq!(

@@ -267,7 +267,10 @@ _linux /boot/vmlinuz console=ttyS0 talos.config=http://x/?u=\$\{uuid\} talos.exp
 _initrd /boot/initramfs.xz
 }
 "#;
-        assert_eq!(iso_menu(cmdline, Reset::Offered), iso.replace('_', "\t"));
+        assert_eq!(
+            iso_menu(cmdline, Reset::Offered),
+            iso.replace("\n_", "\n\t")
+        );
         assert!(disk_menu("v1.3.7", cmdline, Reset::Absent).ends_with(b"initramfs.xz\n}\n"));
         assert!(iso_menu(cmdline, Reset::Absent).ends_with(b"initramfs.xz\n}\n\n"));
     }

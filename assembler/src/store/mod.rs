@@ -11,7 +11,7 @@
 //!   is fetched or made again.
 //! - Eviction is by size, least recently used first, and never takes a blob that someone holds open. It runs when asked to:
 //!   after what a request needs is pinned, never while it is being fetched.
-//! - The files of recently used blobs stay open for the next request ([`index`]); that does not keep them from eviction.
+//! - The files of recently used blobs stay open for the next request (`index`); that does not keep them from eviction.
 //! - No container layer is ever extracted: see [`layer`].
 
 pub mod flight;

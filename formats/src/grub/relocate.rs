@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(after(Effect::Branch26, bl, 0x1000, 0x2000), Ok(0x97ff_fc00));
         assert_eq!(
             after(Effect::Page21, adrp, 0xd_e018, 0x1ffc),
-            Ok(0x9000_06e0)
+            Ok(0xb000_06e0)
         );
         assert_eq!(after(Effect::Page21, adrp, 0x1ffc, 0x3000), Ok(0xd0ff_ffe0));
         assert_eq!(after(Effect::Add12, add, 0xd_e018, 0), Ok(0x9100_6000));

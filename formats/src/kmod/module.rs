@@ -21,7 +21,7 @@ pub struct Limits {
     pub symbols: usize,
     /// Bytes of one text. The kernel's own limit for symbols is 512.
     pub text: usize,
-    /// Bytes of all texts together, each counted with [`TEXT_COST`] more.
+    /// Bytes of all texts together, each counted with `TEXT_COST` more.
     pub texts: usize,
 }
 

@@ -11,7 +11,7 @@ pub struct Limits {
     pub nodes: usize,
     /// Bytes of one key.
     pub key: usize,
-    /// Bytes of all keys that are held together, each counted with [`KEY_COST`] more.
+    /// Bytes of all keys that are held together, each counted with `KEY_COST` more.
     pub keys: usize,
 }
 
