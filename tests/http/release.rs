@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
     sync::Arc,
@@ -60,10 +60,30 @@ fn paths(id: &str) -> Vec<String> {
 }
 
 /// One connection that is kept.
-struct Connection(BufReader<TcpStream>);
+pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    fn get(&mut self, path: &str, range: Option<(u64, u64)>) -> (u16, Vec<u8>) {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self(BufReader::new(TcpStream::connect(address).unwrap()))
+    }
+
+    /// The status of an answer and its body, which goes to `out`.
+    pub(crate) fn save(&mut self, path: &str, out: &mut impl io::Write) -> (u16, u64) {
+        let (status, len) = self.ask(path, None);
+        let saved = io::copy(&mut (&mut self.0).take(len), out).unwrap();
+        assert_eq!(saved, len, "{path}");
+        (status, len)
+    }
+
+    pub(crate) fn get(&mut self, path: &str, range: Option<(u64, u64)>) -> (u16, Vec<u8>) {
+        let (status, len) = self.ask(path, range);
+        let mut body = vec![0; usize::try_from(len).unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        (status, body)
+    }
+
+    /// The status and the length of the body, which is to be read.
+    fn ask(&mut self, path: &str, range: Option<(u64, u64)>) -> (u16, u64) {
         let range = range.map_or(String::new(), |(first, last)| {
             format!("Range: bytes={first}-{last}\r\n")
         });
@@ -79,18 +99,15 @@ impl Connection {
             } else if let Some(rest) = line.strip_prefix("content-length: ") {
                 len = rest.parse().unwrap();
             } else if line.is_empty() {
-                break;
+                return (status, len);
             }
         }
-        let mut body = vec![0; len];
-        self.0.read_exact(&mut body).unwrap();
-        (status, body)
     }
 }
 
 fn ranges(address: SocketAddr, paths: &[String]) {
     const RANGES: usize = 2000;
-    let mut connection = Connection(BufReader::new(TcpStream::connect(address).unwrap()));
+    let mut connection = Connection::new(address);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = |below: u64| {
         state ^= state << 13;
@@ -151,7 +168,7 @@ async fn tags(server: &Running) -> BTreeMap<String, String> {
     tags
 }
 
-async fn end(server: Running) {
+pub(crate) async fn end(server: Running) {
     // The data directory is free once nothing of the service is left.
     server.stop().await.unwrap();
 }

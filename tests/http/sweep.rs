@@ -11,10 +11,11 @@ use reqwest::{
     header::{CONTENT_LENGTH, ETAG},
 };
 
-use crate::{standin, support::Running};
+use crate::{encodings::encodings, standin, support::Running};
 
-/// Disk formats with packings that are built.
-const FORMATS: [&str; 1] = ["raw"];
+/// Extensions of a schematic: one whose squashfs is all there is of it, one with firmware, one with kernel modules.
+const EXTENSIONS: &str = "systemExtensions: {officialExtensions: \
+    [siderolabs/hello-world-service, siderolabs/realtek-firmware, siderolabs/btrfs]}";
 
 async fn schematic(server: &Running, customization: &str) -> String {
     let forge = &server.app.as_ref().unwrap().forge;
@@ -28,6 +29,28 @@ async fn versions(client: &Client, server: &Running) -> Vec<String> {
     serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
 }
 
+/// HEAD says what the layout holds, which tiles its length. Answers the length.
+async fn check(client: &Client, server: &Running, id: &str, version: &str, name: &str) -> u64 {
+    let path = format!("image/{id}/{version}/{name}");
+    let answer = client.head(server.url(&path)).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    let forge = &server.app.as_ref().unwrap().forge;
+    let artifact = forge.artifact(id, version, name, Need::Layout);
+    let artifact = artifact.await.unwrap();
+    let layout = &artifact.layout;
+    let len = answer.headers()[CONTENT_LENGTH].to_str().unwrap();
+    assert_eq!(len, layout.len().to_string(), "{path}");
+    let tag = answer.headers()[ETAG].to_str().unwrap();
+    assert!(tag.contains(&artifact.etag.hex()[..16]), "{path}: {tag}");
+    let mut next = 0;
+    for (offset, extent) in layout.extents() {
+        assert_eq!(offset, next, "{path}");
+        next += extent.len();
+    }
+    assert_eq!(next, layout.len(), "{path}");
+    layout.len()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_platform_architecture_version_and_format_is_laid_out() {
     let Some(release) = standin::release() else {
@@ -36,39 +59,30 @@ async fn every_platform_architecture_version_and_format_is_laid_out() {
     let data = tempfile::tempdir().unwrap();
     let server = Running::over(&release, data.path(), &[]).await;
     let client = Client::new();
-    let forge = &server.app.as_ref().unwrap().forge;
-    let id = schematic(&server, "").await;
+    let plain = schematic(&server, "").await;
+    let extended = schematic(&server, EXTENSIONS).await;
     let (mut laid_out, mut sizes) = (0, BTreeSet::new());
     for version in versions(&client, &server).await {
         for platform in Platform::all() {
             for arch in Arch::ALL {
-                for format in FORMATS {
-                    let name = format!("{}-{arch}.{format}", platform.name);
-                    let path = format!("image/{id}/{version}/{name}");
-                    let answer = client.head(server.url(&path)).send().await.unwrap();
-                    assert_eq!(answer.status(), StatusCode::OK, "{path}");
-                    let artifact = forge
-                        .artifact(&id, &version, &name, Need::Layout)
-                        .await
-                        .unwrap();
-                    let layout = &artifact.layout;
-                    let len = answer.headers()[CONTENT_LENGTH].to_str().unwrap();
-                    assert_eq!(len, layout.len().to_string(), "{path}");
-                    let tag = answer.headers()[ETAG].to_str().unwrap();
-                    assert!(tag.contains(&artifact.etag.hex()[..16]), "{path}: {tag}");
-                    let mut next = 0;
-                    for (offset, extent) in layout.extents() {
-                        assert_eq!(offset, next, "{path}");
-                        next += extent.len();
+                for (format, packing) in encodings() {
+                    let name = format!("{}-{arch}.{format}{packing}", platform.name);
+                    let mut ids = vec![&plain];
+                    if platform.name == "metal" {
+                        ids.push(&extended);
                     }
-                    assert_eq!(next, layout.len(), "{path}");
-                    sizes.insert(layout.len() >> 20);
-                    laid_out += 1;
+                    for id in ids {
+                        let len = check(&client, &server, id, &version, &name).await;
+                        if format == "raw" && packing.is_empty() {
+                            sizes.insert(len >> 20);
+                        }
+                        laid_out += 1;
+                    }
                 }
             }
         }
     }
-    assert!(laid_out >= 11 * 19 * 2, "{laid_out}");
+    assert!(laid_out >= 11 * 20 * 2 * 20, "{laid_out}");
     // The table of spec/disk.md 1.7.
     let expected = [
         1246, 2246, 2247, 4247, 8192, 9192, 9193, 10240, 11193, 11240, 11241, 13241,
