@@ -714,6 +714,19 @@ fn a_disk_boots_while_it_is_read_over_http() {
     boot.run(origin, [&boot.url("metal-amd64.raw")]);
 }
 
+/// QEMU reads them itself; the VMDK is taken out of the OVA.
+#[test]
+fn disks_for_hypervisors_boot() {
+    let boot = Boot::new(&SERVICE, "disk-formats", CURRENT, "amd64");
+    let origin = Origin::Disk {
+        dual: true,
+        by: Loader::SdBoot,
+    };
+    for format in ["qcow2", "vhd", "ova"] {
+        boot.run(origin, [boot.build(&format!("metal-amd64.{format}"))]);
+    }
+}
+
 #[test]
 fn iso_of_a_full_size_release_boots() {
     let Some(release) = env::var_os(RELEASE_FULL) else {

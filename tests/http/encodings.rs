@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::{self, BufReader, BufWriter, Read, Write as _},
+    io::{BufReader, BufWriter, Read, Write as _},
     os::unix::fs::FileExt as _,
     path::Path,
 };
@@ -171,6 +171,10 @@ async fn heads_of_every_encoding_are_the_same_after_a_restart_and_from_an_empty_
     let server = Running::over(&release, two.path(), &[]).await;
     assert_eq!(heads(&server, &order).await, first, "with an empty store");
     let tags: std::collections::BTreeSet<_> = first.values().map(|(_, tag)| tag).collect();
-    assert_eq!(tags.len(), first.len(), "different files have different tags");
+    assert_eq!(
+        tags.len(),
+        first.len(),
+        "different files have different tags"
+    );
     end(server).await;
 }

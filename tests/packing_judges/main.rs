@@ -164,7 +164,11 @@ fn programs_list_one_frame_one_stream_and_one_member() {
     if let Some(mut xz) = judge("xz") {
         let text = verdict(xz.args(["-lvv", "--robot"]).arg(built.path("raw.xz")));
         let totals: Vec<&str> = text.lines().last().unwrap().split('\t').collect();
-        assert_eq!((totals[1], totals[4], totals[6]), ("1", raw.to_string().as_str(), "CRC64"), "{text}");
+        assert_eq!(
+            (totals[1], totals[4], totals[6]),
+            ("1", raw.to_string().as_str(), "CRC64"),
+            "{text}"
+        );
         let blocks = text.lines().filter(|line| line.starts_with("block\t"));
         let mut count = 0;
         for block in blocks {
@@ -189,10 +193,16 @@ fn gnu_tar_and_bsdtar_unpack_a_disk_with_holes() {
     let expected = built.digest("raw");
     let raw = std::fs::metadata(built.path("raw")).unwrap();
     if let Some(mut tar) = judge("tar") {
-        let listing = verdict(tar.args(["--numeric-owner", "-tvzf"]).arg(built.path("raw.tar.gz")));
+        let listing = verdict(
+            tar.args(["--numeric-owner", "-tvzf"])
+                .arg(built.path("raw.tar.gz")),
+        );
         let words: Vec<&str> = listing.split_whitespace().collect();
         let len = raw.len().to_string();
-        assert_eq!(words, ["-rw-r--r--", "0/0", &len, "2019-06-01", "21:34", "disk.raw"]);
+        assert_eq!(
+            words,
+            ["-rw-r--r--", "0/0", &len, "2019-06-01", "21:34", "disk.raw"]
+        );
     }
     for program in ["tar", "bsdtar"] {
         let Some(mut tar) = judge(program) else {
@@ -203,7 +213,11 @@ fn gnu_tar_and_bsdtar_unpack_a_disk_with_holes() {
         verdict(extract.arg(built.path("raw.tar.gz")));
         let disk = folder.path().join("disk.raw");
         let room = std::fs::metadata(&disk).unwrap().blocks();
-        assert!(room <= raw.blocks() * 2, "{program}: {room} of {} blocks", raw.blocks());
+        assert!(
+            room <= raw.blocks() * 2,
+            "{program}: {room} of {} blocks",
+            raw.blocks()
+        );
         assert_eq!(digest(File::open(disk).unwrap()), expected, "{program}");
     }
 }
@@ -232,7 +246,11 @@ fn qemu_img_finds_the_disk_in_qcow2_and_vhd() {
         assert!(info.contains(line), "{info}");
     }
     let mut check = judge("qemu-img").unwrap();
-    let text = verdict(check.args(["check", "-f", "qcow2"]).arg(built.path("qcow2")));
+    let text = verdict(
+        check
+            .args(["check", "-f", "qcow2"])
+            .arg(built.path("qcow2")),
+    );
     assert!(text.contains("No errors were found"), "{text}");
     same_disk(&built, "vpc", &built.path("vhd")).unwrap();
 }
@@ -254,11 +272,18 @@ fn an_archive_for_hypervisors_is_in_order_true_and_holds_the_disk() {
     let Some(mut sums) = judge("sha256sum") else {
         return;
     };
-    let sums = verdict(sums.current_dir(folder.path()).args(["disk.vmdk", "disk.ovf"]));
+    let sums = verdict(
+        sums.current_dir(folder.path())
+            .args(["disk.vmdk", "disk.ovf"]),
+    );
     let listed: Vec<_> = manifest
         .lines()
         .map(|line| {
-            let (name, digest) = line.strip_prefix("SHA256(").unwrap().split_once(")= ").unwrap();
+            let (name, digest) = line
+                .strip_prefix("SHA256(")
+                .unwrap()
+                .split_once(")= ")
+                .unwrap();
             format!("{digest}  {name}")
         })
         .collect();
@@ -284,10 +309,14 @@ fn an_archive_for_hypervisors_is_in_order_true_and_holds_the_disk() {
 fn python() -> Option<Command> {
     judge("python3")?;
     let has_zstandard = |python: &&str| {
-        let output = Command::new(python).args(["-c", "import zstandard"]).output();
+        let output = Command::new(python)
+            .args(["-c", "import zstandard"])
+            .output();
         output.is_ok_and(|output| output.status.success())
     };
-    let found = ["python3", "/usr/bin/python3"].into_iter().find(has_zstandard);
+    let found = ["python3", "/usr/bin/python3"]
+        .into_iter()
+        .find(has_zstandard);
     if found.is_none() {
         let required = std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_some();
         assert!(!required, "judge zstandard is not installed");
@@ -302,7 +331,10 @@ fn the_libraries_of_python_unpack_the_raw_disk() {
         return;
     };
     let expected = built.digest("raw");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packing_judges/unpack.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/packing_judges/unpack.py"
+    );
     for format in ["zst", "xz", "gz", "tar.gz"] {
         let Some(mut python) = python() else { return };
         let path = built.path(&format!("raw.{format}"));
@@ -315,18 +347,29 @@ fn the_libraries_of_python_unpack_the_raw_disk() {
 fn the_libraries_of_go_unpack_the_raw_disk() {
     let Some(mut go) = judge("go") else { return };
     let libraries = Path::new(GO_SOURCES).join("src/github.com");
-    let installed = ["klauspost/compress", "ulikunitz/xz"].map(|name| libraries.join(name).is_dir());
+    let installed =
+        ["klauspost/compress", "ulikunitz/xz"].map(|name| libraries.join(name).is_dir());
     if installed != [true, true] {
         let required = std::env::var_os("TALOS_FORGE_REQUIRE_JUDGES").is_some();
-        assert!(!required, "judges below {} are not installed", libraries.display());
-        println!("skipped: judges below {} are not installed", libraries.display());
+        assert!(
+            !required,
+            "judges below {} are not installed",
+            libraries.display()
+        );
+        println!(
+            "skipped: judges below {} are not installed",
+            libraries.display()
+        );
         return;
     }
     let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz"]) else {
         return;
     };
     let program = built.0.path().join("unpack");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/packing_judges/unpack.go");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/packing_judges/unpack.go"
+    );
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     go.args(["build", "-o"])
         .arg(&program)
