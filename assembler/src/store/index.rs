@@ -15,8 +15,9 @@ use formats::Digest;
 
 use crate::blobs::Blob;
 
-/// Files kept open though nobody may be using them; one image has ten or so.
-pub(super) const KEPT: usize = 256;
+/// Files kept open though nobody may be using them; most images have ten or so, an ISO has those of some 300 modules of GRUB.
+/// With fewer than one image has, each request opens them all.
+pub(super) const KEPT: usize = 768;
 /// How old a file's modification time may be, which tells the next process what was used last.
 const TOUCH: Duration = Duration::from_hours(1);
 
