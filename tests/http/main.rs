@@ -7,6 +7,7 @@
 
 mod disks;
 mod documents;
+mod extensions;
 mod golden;
 mod isos;
 #[path = "../../formats/tests/judges/mod.rs"]
