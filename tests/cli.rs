@@ -149,6 +149,125 @@ fn lists_plans_and_artifacts_come_from_the_release() {
     assert_eq!(stdout(run().args(["store", "gc"])).trim(), "0");
 }
 
+/// Extensions that go together, in the order of a schematic.
+const EXTENSIONS: [&str; 6] = [
+    "siderolabs/hello-world-service",
+    "siderolabs/realtek-firmware",
+    "siderolabs/gvisor",
+    "siderolabs/intel-ucode",
+    "siderolabs/btrfs",
+    "siderolabs/nfsd",
+];
+
+fn write_schematic(path: &Path) {
+    let document = serde_json::json!({
+        "customization": {"systemExtensions": {"officialExtensions": EXTENSIONS}},
+    });
+    std::fs::write(path, document.to_string()).unwrap();
+}
+
+/// What a command that runs the program is, and what it is to be given first.
+fn pinned(threads: Threads) -> Command {
+    let program = assert_cmd::cargo::cargo_bin("talos-forge");
+    match threads {
+        Threads::All => Command::new(program),
+        Threads::One => {
+            let mut command = Command::new("taskset");
+            command.args(["--cpu-list", "0"]).arg(program);
+            command
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Threads {
+    One,
+    All,
+}
+
+#[test]
+fn the_bytes_do_not_depend_on_threads_or_on_what_was_prepared_before() {
+    let Some(release) = standin::release() else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let schematic = out.path().join("schematic.json");
+    write_schematic(&schematic);
+    let mut reversed = EXTENSIONS;
+    reversed.reverse();
+    let rows = [
+        (Threads::All, String::new()),
+        (Threads::One, String::new()),
+        (Threads::All, reversed.join(",")),
+        (Threads::One, format!("{},{}", EXTENSIONS[4], EXTENSIONS[1])),
+    ];
+    let mut built = std::collections::BTreeSet::new();
+    for (threads, first) in rows {
+        let data = tempfile::tempdir().unwrap();
+        let run = || {
+            let mut command = pinned(threads);
+            command.env("HOME", "/nonexistent").arg("--data-dir");
+            command.arg(data.path()).arg("--source");
+            command.arg(format!("oci:{}", release.display()));
+            command
+        };
+        if !first.is_empty() {
+            let mut prefetch = run();
+            prefetch.args(["prefetch", "v1.14.0", "v1.7.7", "--extensions", &first]);
+            prefetch.assert().success();
+        }
+        let mut digests = String::new();
+        for version in ["v1.14.0", "v1.7.7"] {
+            let mut build = run();
+            build.args(["build", "-s"]).arg(&schematic).arg("-o");
+            build.arg(out.path()).args([version, "initramfs-amd64.xz"]);
+            digests += &stdout(&mut build);
+        }
+        println!("{digests}");
+        built.insert(digests);
+    }
+    assert_eq!(built.len(), 1, "{built:?}");
+}
+
+#[test]
+fn what_was_prefetched_needs_no_source_any_more() {
+    let Some(release) = standin::release() else {
+        return;
+    };
+    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let schematic = out.path().join("schematic.json");
+    write_schematic(&schematic);
+    let source = out.path().join("release");
+    std::os::unix::fs::symlink(&release, &source).unwrap();
+    let prefetch = |names: &str| {
+        let mut command = over(&source, data.path());
+        command.args(["prefetch", "v1.14.0", "--extensions", names]);
+        command.assert()
+    };
+    let output = prefetch("siderolabs/gvisor,siderolabs/nope").failure();
+    let output = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(output.contains("siderolabs/nope"), "{output}");
+    prefetch("siderolabs/gvisor").success();
+    let output = prefetch("all").success();
+    let output = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    // The two of the catalogue that no image of this version can have.
+    for name in [
+        "siderolabs/test-future",
+        "siderolabs/test-other-kernel",
+        "v1.14.0 is ready",
+    ] {
+        assert!(output.contains(name), "{name}: {output}");
+    }
+    std::fs::remove_file(&source).unwrap();
+    for arch in ["amd64", "arm64"] {
+        let mut build = over(&source, data.path());
+        build.args(["build", "-s"]).arg(&schematic).arg("-o");
+        build.arg(out.path());
+        build.args(["v1.14.0", &format!("initramfs-{arch}.xz")]);
+        build.assert().success();
+    }
+}
+
 #[test]
 fn volumes_are_inspected_whoever_made_them() {
     let folder = tempfile::tempdir().unwrap();

@@ -156,8 +156,8 @@ fn paths_are_found_and_contents_come_block_by_block() {
         .unwrap()
         .map(|block| block.unwrap().len())
         .collect();
-    assert_eq!(blocks, [131_072, 131_072, 131_072, 6784]);
-    assert!(image.read(entry).unwrap().unwrap() == noise(4, 400_000));
+    assert_eq!(blocks, [524_288, 524_288, 524_288, 27_136]);
+    assert!(image.read(entry).unwrap().unwrap() == noise(4, 1_600_000));
     assert!(image.read(&image.entries()[0]).unwrap().is_none());
     let many = image.find(b"many").unwrap();
     assert_eq!(image.children(many).count(), 3000);
@@ -168,7 +168,7 @@ fn paths_are_found_and_contents_come_block_by_block() {
 
 #[test]
 fn contents_of_another_length_are_refused() {
-    for len in [10, 1 << 17, 300_000] {
+    for len in [10, 1 << 19, 1_200_000] {
         let mut root = Directory::new(0o755);
         root.insert(
             b"a/file",
@@ -191,13 +191,13 @@ fn unreadable_contents_and_full_sinks_are_told_apart() {
     let mut root = Directory::new(0o755);
     root.insert(
         b"file",
-        Node::File(File::blob(0o644, Digest::of("x"), 1 << 20)),
+        Node::File(File::blob(0o644, Digest::of("x"), 1 << 22)),
     )
     .unwrap();
     let options = options(Compression::Zstd { level: 3 }, 2);
     let absent = write_to_vec(&root, &options, opener(&Blobs::new())).unwrap_err();
     assert!(matches!(absent, WriteError::Content { path, .. } if path == "file"));
-    let blobs = Blobs::from([(Digest::of("x"), Bytes::from(noise(1, 1 << 20)))]);
+    let blobs = Blobs::from([(Digest::of("x"), Bytes::from(noise(1, 1 << 22)))]);
     let mut short = [0; 1000];
     let full = write(&root, &options, opener(&blobs), &mut &mut short[..]).unwrap_err();
     assert!(matches!(full, WriteError::Sink(_)));
@@ -245,7 +245,7 @@ fn limits_are_kept() {
     let image = Image::open(
         &*image,
         Limits {
-            content: 399_999,
+            content: 1_599_999,
             ..limits
         },
     )
@@ -296,13 +296,13 @@ fn what_is_no_squashfs_is_refused_by_what_is_wrong() {
 
 /// File contents of every way to lie in an image.
 fn content() -> impl Strategy<Value = Vec<u8>> {
-    let block = 1 << 17;
+    let block = 1 << 19;
     prop_oneof![
         4 => prop::collection::vec(any::<u8>(), 0..200),
         2 => (any::<u64>(), 0..20_000_usize).prop_map(|(seed, len)| noise(seed, len)),
         1 => (any::<u64>(), block - 2..block + 2_usize).prop_map(|(seed, len)| noise(seed, len)),
-        1 => (0..300_000_usize).prop_map(|len| vec![0; len]),
-        1 => (0..300_000_usize).prop_map(trees::text),
+        1 => (0..1_200_000_usize).prop_map(|len| vec![0; len]),
+        1 => (0..1_200_000_usize).prop_map(trees::text),
     ]
 }
 

@@ -222,7 +222,7 @@ fn unsquashfs_names_the_fields_of_the_superblock() {
         let mut expected = vec![
             format!("Compression {compressor}"),
             "Creation or last append time Sat Jun  1 21:34:52 2019".to_owned(),
-            "Block size 131072".to_owned(),
+            "Block size 524288".to_owned(),
             "Filesystem is exportable via NFS".to_owned(),
             "Duplicates are removed".to_owned(),
             "Number of fragments 1".to_owned(),

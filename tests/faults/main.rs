@@ -9,6 +9,7 @@ mod clients;
 mod crash;
 mod disk;
 mod drain;
+mod extensions;
 mod limits;
 mod proxies;
 mod registry;

@@ -8,6 +8,7 @@
 mod disks;
 mod documents;
 mod encodings;
+mod extensions;
 mod golden;
 mod isos;
 #[path = "../../formats/tests/judges/mod.rs"]

@@ -313,11 +313,9 @@ impl Forge {
         arch: crate::platform::Arch,
     ) -> Result<(), Error> {
         let version = Version::parse(version)?;
-        let named = self.inner.official(extension)?;
         self.inner
-            .extension(0, &named, &version, arch, Need::Payload)
+            .prepare_extension(&version, extension, arch)
             .await
-            .map(drop)
     }
 
     /// What is being made from extensions at the moment.

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Raised whenever a set or an index comes out differently from the same files.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 /// The one level of the index: somebody waits for it.
 const ZSTD_LEVEL: i32 = 3;
@@ -110,6 +110,18 @@ impl Inner {
             }
         };
         Ok(Some(made.extension()))
+    }
+
+    /// Reads the modules of the initramfs `base` and of `extensions`, so that an index over them and others costs little.
+    pub(super) async fn read_modules(
+        &self,
+        files: &Files<'_>,
+        base: &Content,
+        extensions: &[Modules],
+        quirks: &Quirks,
+    ) -> Result<(), Error> {
+        let sets = self.sets(files, base, extensions, path(quirks));
+        sets.await.map(drop)
     }
 
     /// The modules of the release, then those of the extensions.

@@ -6,6 +6,7 @@ use formats::pe;
 use futures_util::future::try_join_all;
 
 use crate::{
+    catalog,
     images::{Image, blocking},
     plan::{self, Inputs},
     platform::Arch,
@@ -13,6 +14,7 @@ use crate::{
     schematic::Schematic,
     store::Content,
     target::{Kind, Target},
+    version::Version,
 };
 
 use super::{
@@ -156,6 +158,34 @@ impl Inner {
             extensions,
             zstd: quirks.zstd,
         })
+    }
+
+    /// Makes what any image with the extension needs of it.
+    pub(super) async fn prepare_extension(
+        &self,
+        version: &Version,
+        extension: &catalog::Extension,
+        arch: Arch,
+    ) -> Result<(), Error> {
+        let named = self.official(extension)?;
+        let prepared = self
+            .extension(0, &named, version, arch, Need::Payload)
+            .await?;
+        let Some(modules) = prepared.modules else {
+            return Ok(());
+        };
+        let repository = &self.repositories.imager;
+        let imager = self.images.resolve(repository, &version.tag()).await?;
+        let imager = self.images.image(repository, &imager, CATALOG_ARCH).await?;
+        let files = Files {
+            inner: self,
+            imager,
+            arch,
+            need: Need::Payload,
+        };
+        let base = files.get("initramfs.xz").await?;
+        self.read_modules(&files, &base, &[modules], &Quirks::of(version))
+            .await
     }
 
     /// The boot picture, a blob of the program itself.

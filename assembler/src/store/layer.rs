@@ -14,7 +14,7 @@ use formats::Digest;
 use sha2::{Digest as _, Sha256};
 use tar::EntryType;
 
-use super::{Entry, Node, Store, Tree};
+use super::{Batch, Entry, Node, Store, Tree};
 use crate::error::Kind;
 
 /// How much a layer may hold. A kernel-and-tools image has about 1,000 entries and 300 MB; the largest extensions have 10,000.
@@ -115,21 +115,23 @@ pub fn ingest(
     limits: &Limits,
 ) -> Result<Tree, Error> {
     let compressed = Cell::new(0);
+    let mut batch = store.batch();
     let mut hashed = Hashed {
         inner: stream,
         hasher: Sha256::new(),
         len: &compressed,
     };
     let tree = match compression {
-        Compression::None => unpack(store, &mut hashed, &compressed, limits),
+        Compression::None => unpack(store, &mut batch, &mut hashed, &compressed, limits),
         Compression::Gzip => unpack(
             store,
+            &mut batch,
             flate2::read::MultiGzDecoder::new(&mut hashed),
             &compressed,
             limits,
         ),
         Compression::Zstd => match zstd::stream::read::Decoder::new(&mut hashed) {
-            Ok(decoder) => unpack(store, decoder, &compressed, limits),
+            Ok(decoder) => unpack(store, &mut batch, decoder, &compressed, limits),
             Err(error) => Err(Error::Broken(error)),
         },
     };
@@ -145,7 +147,11 @@ pub fn ingest(
             expected: *digest,
             found,
         }),
-        Ok(_) => tree,
+        Ok(_) => {
+            let tree = tree?;
+            batch.commit()?;
+            Ok(tree)
+        }
     }
 }
 
@@ -193,8 +199,9 @@ impl<R: Read> Read for Bounded<'_, R> {
     }
 }
 
-fn unpack(
-    store: &Store,
+fn unpack<'a>(
+    store: &'a Store,
+    batch: &mut Batch<'a>,
     archive: impl Read,
     compressed: &Cell<u64>,
     limits: &Limits,
@@ -209,6 +216,7 @@ fn unpack(
     };
     let result = Unpacker {
         store,
+        batch,
         limits,
         tree: Tree::default(),
         extended: Extended::default(),
@@ -228,14 +236,15 @@ struct Extended {
     xattrs: BTreeMap<String, Vec<u8>>,
 }
 
-struct Unpacker<'a> {
+struct Unpacker<'a, 'b> {
     store: &'a Store,
-    limits: &'a Limits,
+    batch: &'b mut Batch<'a>,
+    limits: &'b Limits,
     tree: Tree,
     extended: Extended,
 }
 
-impl Unpacker<'_> {
+impl Unpacker<'_, '_> {
     fn run(mut self, archive: impl Read) -> Result<Tree, Error> {
         let mut archive = tar::Archive::new(archive);
         let mut count = 0;
@@ -366,7 +375,7 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    fn file(&self, raw: &str, entry: &mut tar::Entry<'_, impl Read>) -> Result<Node, Error> {
+    fn file(&mut self, raw: &str, entry: &mut tar::Entry<'_, impl Read>) -> Result<Node, Error> {
         let len = entry.header().size().map_err(Error::Broken)?;
         if len > self.limits.file {
             return Err(Error::TooMuch {
@@ -388,7 +397,7 @@ impl Unpacker<'_> {
         if done != len {
             return Err(refuse(Some(raw), "the archive ends within it"));
         }
-        Ok(Node::File(writer.commit()?))
+        Ok(Node::File(self.batch.add(writer)?))
     }
 
     /// A symbolic link's target as written; relative ones may not lead out of the image.

@@ -6,7 +6,8 @@
 //! <root>/tmp/                  what is being written; emptied at start
 //! ```
 //!
-//! - A blob appears under its name only when it is whole: temporary file, fsync, rename.
+//! - A blob appears under its name only when it is whole: temporary file, fsync, rename. Those of a layer come together,
+//!   and the disk is waited for once.
 //! - A blob is checked against its name once a process before it is first used; one that does not match is dropped, and so
 //!   is fetched or made again.
 //! - Eviction is by size, least recently used first, and never takes a blob that someone holds open. It runs when asked to:
@@ -45,7 +46,7 @@ use self::index::Index;
 pub use self::lock::DataLock;
 pub use self::sums::Sums;
 pub use self::tree::{Entry, Node, Tree};
-pub use self::writer::{BlobWriter, Content};
+pub use self::writer::{Batch, BlobWriter, Content};
 
 /// Digests in JSON, as `sha256:…`.
 pub(crate) mod hex {
@@ -174,6 +175,11 @@ impl Store {
         self.index().contains(digest)
     }
 
+    /// Whether the blob is here and was checked by this process, or written by it.
+    fn is_sound(&self, digest: &Digest) -> bool {
+        self.index().checked(digest).is_some()
+    }
+
     /// The blob, open and pinned, if that takes no system call: it is in use, or was a short while ago.
     pub fn pin_open(&self, digest: &Digest) -> Option<Blob> {
         self.index().open(digest)
@@ -223,6 +229,18 @@ impl Store {
     /// A writer of one new blob, which is dropped unless committed.
     pub fn writer(&self) -> Result<BlobWriter<'_>, Error> {
         BlobWriter::create(self, self.tmp_path())
+    }
+
+    /// New blobs that come together, which are dropped unless committed.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch::new(self)
+    }
+
+    /// Waits until everything written so far is on disk.
+    fn sync(&self) -> Result<(), Error> {
+        let path = self.root.join("tmp");
+        let sync = || rustix::fs::syncfs(File::open(&path)?).map_err(io::Error::from);
+        sync().map_err(Error::at(&path))
     }
 
     /// An empty file without a name, for what has to be read from any place while something is made of it. It is gone when

@@ -1,6 +1,7 @@
 //! One new blob on its way into the store.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Write},
     os::unix::fs::FileExt as _,
@@ -86,25 +87,89 @@ impl<'a> BlobWriter<'a> {
         Ok(())
     }
 
-    /// Makes what was written a blob of the store: it is on disk when this returns.
-    pub fn commit(mut self) -> Result<Content, Error> {
+    /// What was written.
+    fn finish(&mut self) -> Result<Content, Error> {
         if self.overwritten {
             self.read_again().map_err(Error::at(&self.path))?;
         }
         let hasher = std::mem::take(&mut self.hasher);
         let sums = std::mem::take(&mut self.sums).finish();
-        let written = Content {
+        Ok(Content {
             digest: Digest::finish(hasher),
             len: self.len,
             sums,
-        };
-        if self.store.contains(&written.digest) {
+        })
+    }
+
+    /// Makes what was written a blob of the store: it is on disk when this returns.
+    pub fn commit(mut self) -> Result<Content, Error> {
+        let written = self.finish()?;
+        // One that was not looked at yet may be damaged: it is replaced, or it would be found out and fetched once for each file.
+        if self.store.is_sound(&written.digest) {
             return Ok(written);
         }
         self.file.sync_all().map_err(Error::at(&self.path))?;
         self.store.adopt(&self.path, &written)?;
         self.committed = true;
         Ok(written)
+    }
+}
+
+/// New blobs that come together, as those of a layer do: the disk is waited for once, not for each of them.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    store: &'a Store,
+    /// Finished temporary files.
+    files: BTreeMap<Digest, (PathBuf, Content)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Up to so many files are waited for one by one: what else is being written on their disk is none of our business.
+    const FEW: usize = 8;
+
+    pub(super) fn new(store: &'a Store) -> Self {
+        Self {
+            store,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what was written. It is no blob before all of them are.
+    pub fn add(&mut self, mut writer: BlobWriter<'a>) -> Result<Content, Error> {
+        let written = writer.finish()?;
+        let is_new = !self.files.contains_key(&written.digest);
+        if is_new && !self.store.is_sound(&written.digest) {
+            writer.committed = true;
+            let file = (std::mem::take(&mut writer.path), written.clone());
+            self.files.insert(written.digest, file);
+        }
+        Ok(written)
+    }
+
+    /// Makes all of them blobs of the store: they are on disk when this returns.
+    pub fn commit(mut self) -> Result<(), Error> {
+        if self.files.len() > Self::FEW {
+            self.store.sync()?;
+        } else {
+            for (path, _) in self.files.values() {
+                let file = File::open(path).map_err(Error::at(path))?;
+                file.sync_all().map_err(Error::at(path))?;
+            }
+        }
+        while let Some((_, (path, written))) = self.files.pop_first() {
+            self.store.adopt(&path, &written).inspect_err(|_| {
+                let _ = std::fs::remove_file(&path);
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        for (path, _) in self.files.values() {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 

@@ -48,7 +48,7 @@ fn zstd_windows_are_no_larger_than_their_block() {
 #[test]
 fn xz_streams_have_crc32_and_a_dictionary_of_their_block() {
     let mut encoder = Encoder::new(Compression::Xz).unwrap();
-    for (len, dictionary) in [(8192, 2), (BLOCK_SIZE as usize, 10)] {
+    for (len, dictionary) in [(8192, 2), (BLOCK_SIZE as usize, 14)] {
         let encoded = encoder.encode(text(len)).unwrap();
         assert_eq!(
             encoded.bytes[..8],
@@ -101,12 +101,12 @@ fn files(sizes: &[(&str, u64)]) -> Directory {
 fn equal_files_are_packed_once_and_small_ones_together() {
     let block = u64::from(BLOCK_SIZE);
     let root = files(&[
-        ("a", 70_000),
+        ("a", 280_000),
         ("b", block),
-        ("c", 70_000),
-        ("d", 60_000),
+        ("c", 280_000),
+        ("d", 240_000),
         ("e", 2 * block + 1),
-        ("f", 2000),
+        ("f", 8000),
         ("g", block),
     ]);
     let tree = Tree::new(&root).unwrap();
@@ -119,7 +119,7 @@ fn equal_files_are_packed_once_and_small_ones_together() {
             Run::Fragment(indices) => indices.clone(),
         })
         .collect();
-    // a + d fill a fragment block up to 130,000 bytes; f opens the next; c is a and g is b.
+    // a + d fill a fragment block up to 520,000 bytes; f opens the next; c is a and g is b.
     assert_eq!(runs, [vec![2], vec![5], vec![1, 4], vec![6]]);
     let place = |index: usize| packing.places[index].clone().unwrap();
     assert!(matches!(
@@ -133,7 +133,7 @@ fn equal_files_are_packed_once_and_small_ones_together() {
         place(4),
         Place::Fragment {
             number: 0,
-            offset: 70_000
+            offset: 280_000
         }
     ));
     assert!(matches!(

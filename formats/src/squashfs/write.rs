@@ -18,7 +18,7 @@ use super::{ALIGNMENT, BLOCK_SIZE};
 use crate::Digest;
 
 /// Blocks that wait for a worker or for their turn to be written, for each worker.
-const QUEUE: usize = 8;
+const QUEUE: usize = 4;
 
 /// What unsquashfs accepts in the compressor options.
 const ZSTD_LEVELS: std::ops::RangeInclusive<i32> = 1..=22;
@@ -108,7 +108,7 @@ pub enum WriteError {
 /// `sink` is given bytes 96 to the end, in order. Somebody who writes a file leaves 96 bytes free, and fills them in afterwards;
 /// somebody who hashes on the way may put the two together in a [`Layout`](crate::Layout). `open` is called for the content of
 /// each blob once, or not at all for blobs that are empty or not in the tree; it is believed that what it reads has the digest.
-/// About `threads` MiB are in memory besides the tree and its metadata.
+/// About twice `threads` MiB are in memory besides the tree and its metadata.
 pub fn write<R: Read>(
     root: &Directory,
     options: &Options,

@@ -80,14 +80,14 @@ pub fn labelled() -> Directory {
 pub fn everything() -> (Directory, Blobs) {
     let mut root = small();
     let mut blobs = Blobs::new();
-    let block = 128 << 10;
+    let block = 512 << 10;
     for (name, content) in [
         ("block-less-1", noise(1, block - 1)),
         ("block", noise(2, block)),
         ("block-and-1", noise(3, block + 1)),
-        ("text", text(300_000)),
-        ("noise", noise(4, 400_000)),
-        ("noise-again", noise(4, 400_000)),
+        ("text", text(1_200_000)),
+        ("noise", noise(4, 1_600_000)),
+        ("noise-again", noise(4, 1_600_000)),
         ("zeros", vec![0; 3 * block + 5]),
         (
             "hole",
@@ -113,7 +113,7 @@ pub fn everything() -> (Directory, Blobs) {
             file,
         );
     }
-    for number in 0..40 {
+    for number in 0..100 {
         put(
             &mut root,
             &format!("noisy/{number}"),
@@ -172,7 +172,7 @@ fn attribute(root: &mut Directory) {
             .entries
             .insert(format!("{number}").into_bytes(), Node::File(file));
     }
-    let mut file = File::inline(0o644, noise(9, 200_000));
+    let mut file = File::inline(0o644, noise(9, 700_000));
     file.xattrs.insert(b"user.long".to_vec(), text(3000));
     file.xattrs.insert(b"user.empty".to_vec(), Vec::new());
     folder.entries.insert(b"large".to_vec(), Node::File(file));

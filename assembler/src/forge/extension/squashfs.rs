@@ -21,11 +21,11 @@ use super::{
 };
 
 /// Raised whenever an extension's file system comes out differently from the same files.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
-/// The one level of extensions: the lowest within 4 % of the size that the reference's level 18 comes to, on programs, on
-/// kernel modules and on small files. Level 9 takes an eighth of the time and is 8 % larger.
-const ZSTD_LEVEL: i32 = 14;
+/// The one level of extensions: within 4 % of the size that the reference's level 18 comes to in its shorter blocks, in less
+/// than a fifth of its time, on programs, on kernel modules and on texts (ARCHITECTURE.md, `cargo bench --bench squashfs`).
+const ZSTD_LEVEL: i32 = 10;
 
 /// The one attribute that is carried over; others are dropped, as the reference does (spec/initramfs.md 1.6).
 const LABEL: &str = "security.selinux";
