@@ -6,7 +6,7 @@ use super::{
     Error,
     directory::{self, Form},
     geometry::{Geometry, INODE_LEN},
-    plan::{Content, Place, Planned},
+    plan::{Content, Place, Planned, Run},
     raw::{
         BIG_TIME, EXTENTS, ExtentRecord, INODE_MAGIC, Inode, LOCAL, MODE_DIRECTORY, MODE_FILE,
         NEW_REALTIME_BITMAP, NONE, PREALLOCATED, Stamp, seal,
@@ -70,10 +70,11 @@ impl Common {
         let mut core = self.used(geometry.inode(ag, inode));
         core.len = planned.len().into();
         core.blocks = planned.blocks().into();
-        let mut extents = extents(geometry, planned);
-        core.extents = u32::try_from(planned.runs.len())
-            .expect("at most one a group")
+        let extents = planned.extents();
+        core.extents = u32::try_from(extents.len())
+            .expect("a few in each group")
             .into();
+        let mut literal = records(geometry, &extents);
         core.format = EXTENTS;
         match &planned.content {
             Content::File(file) => {
@@ -89,17 +90,17 @@ impl Common {
             } => {
                 core.mode = (MODE_DIRECTORY | mode).into();
                 let inner = entries.iter().filter(|entry| entry.is_directory()).count();
-                core.links = u32::try_from(2 + inner).expect("fits in a block").into();
+                core.links = u32::try_from(2 + inner).expect("fewer than inodes").into();
                 if *form == Form::Short {
                     core.format = LOCAL;
-                    extents = directory::short(geometry, *parent, entries);
+                    literal = directory::short(geometry, *parent, entries);
                 }
                 if planned.path.is_empty() {
                     core.generation = 0.into();
                 }
             }
         }
-        sealed(&core, &extents)
+        sealed(&core, &literal)
     }
 
     fn blank(&self, number: u64) -> Inode {
@@ -135,17 +136,15 @@ fn sealed(inode: &Inode, literal: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn extents(geometry: &Geometry, planned: &Planned) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(planned.runs.len() * size_of::<ExtentRecord>());
-    let mut file_block = 0;
-    for run in &planned.runs {
+fn records(geometry: &Geometry, extents: &[(u64, Run)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(size_of_val(extents));
+    for (file_block, run) in extents {
         let block = geometry.volume_block(run.ag, run.block);
         let record = ExtentRecord {
             high: (file_block << 9 | block >> 43).into(),
             low: (block << 21 | u64::from(run.count)).into(),
         };
         bytes.extend(record.as_bytes());
-        file_block += u64::from(run.count);
     }
     bytes
 }

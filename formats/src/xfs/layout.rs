@@ -6,7 +6,7 @@ use zerocopy::{FromZeros, IntoBytes};
 
 use super::{
     Directory, Error,
-    directory::{self, Form},
+    directory::Blocks,
     geometry::{
         AG_COUNT, BLOCK_BITS, BLOCK_INODE_BITS, BLOCK_INODES, BLOCK_LEN, CHUNK_BLOCKS,
         FREE_LIST_BLOCKS, Geometry, INODE_BITS, INODE_LEN, LOG_AG,
@@ -271,21 +271,23 @@ impl Volume {
                 Content::Directory {
                     parent,
                     entries,
-                    form: Form::Block,
+                    form,
                     ..
                 } => {
                     layout.section(format!("XFS directory /{}", planned.path));
-                    let block = directory::block(
+                    let blocks = Blocks {
                         geometry,
-                        self.uuid,
-                        planned.place,
-                        *parent,
+                        uuid: self.uuid,
+                        own: planned.place,
+                        parent: *parent,
                         entries,
-                        start,
-                    );
-                    layout.bytes(block);
+                        form: *form,
+                    };
+                    let bytes = blocks.bytes(&offsets(geometry, &planned.runs));
+                    let [from, len] = [offset, u64::from(run.count) * BLOCK_LEN]
+                        .map(|len| usize::try_from(len).expect("in memory"));
+                    layout.bytes(bytes[from..from + len].to_vec());
                 }
-                Content::Directory { .. } => unreachable!("a short directory has no blocks"),
                 Content::File(file) => {
                     layout.section(format!("XFS file /{}", planned.path));
                     let end = (offset + u64::from(run.count) * BLOCK_LEN).min(file.content.len());
@@ -294,6 +296,16 @@ impl Volume {
             }
         }
     }
+}
+
+/// Where each block of `runs` lies.
+fn offsets(geometry: &Geometry, runs: &[Run]) -> Vec<u64> {
+    let blocks = runs
+        .iter()
+        .flat_map(|run| (run.block..run.block + run.count).map(|block| (run.ag, block)));
+    blocks
+        .map(|(ag, block)| geometry.offset(ag, block))
+        .collect()
 }
 
 /// The chunks of a group: the inodes in use, then the free ones.

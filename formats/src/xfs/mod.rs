@@ -12,8 +12,8 @@
 //!
 //! - The features are those of mkfs.xfs' `lts_6.1.conf` whatever the version (disk.md, 2.3): every GRUB since 2.06 and every
 //!   kernel in use reads them. Free space and inode chunks are few, so every tree is its root.
-//! - Every directory after the root is in the next group with its files, as mkfs.xfs places them; a directory is in its inode or
-//!   in one block. A file is one extent, or one in each of the groups it is spread over.
+//! - Every directory after the root is in the next group with its files, as mkfs.xfs places them; a directory is in its inode, in
+//!   one block, or in several with an index of one level or two. A file is one extent, or one in each of the groups it is spread over.
 //! - The log is clean: one record that says that the volume was unmounted.
 //! - File contents are layouts: the volume refers to their blobs and copies nothing. No checksum covers them.
 //!
@@ -38,8 +38,7 @@
 //! ```
 //!
 //! Sources: "XFS Algorithms & Data Structures", 3rd edition; xfsprogs 6.1 for what it leaves open.
-//! Out of scope: owners, links, attributes, realtime parts; directories of more than a block and trees of more than a level are
-//! not written.
+//! Out of scope: owners, links, attributes, realtime parts; trees of groups of more than a level are not written.
 
 mod directory;
 mod dump;
@@ -98,16 +97,6 @@ pub enum Error {
     TooManyFiles {
         /// How many there may be.
         max: u32,
-    },
-    /// A directory has at most one block.
-    #[error("{path:?}: directory of {len} bytes, and at most {max} are laid out here")]
-    DirectoryTooLarge {
-        /// The directory.
-        path: String,
-        /// Bytes it would take.
-        len: usize,
-        /// Bytes possible.
-        max: usize,
     },
     /// A name that XFS does not know.
     #[error("{path:?}: {problem}")]

@@ -148,12 +148,10 @@ impl<'a> Plan<'a> {
             entries.push(Entry::directory(name, inner_place));
             self.number(inodes, inner, inner_place, place, below(name))?;
         }
-        let chosen = directory::form(&entries);
-        let form = chosen.map_err(|(len, max)| Error::DirectoryTooLarge { path, len, max })?;
         self.inodes[index].content = Content::Directory {
             parent,
             mode: directory.mode,
-            form,
+            form: directory::form(&entries),
             entries,
         };
         Ok(())
@@ -206,17 +204,42 @@ impl Planned<'_> {
         }
     }
 
+    /// Blocks outside the inode, as the content counts them: the first and how many.
+    fn numbered(&self) -> Vec<(u64, u64)> {
+        match &self.content {
+            Content::Directory { form, .. } => {
+                let blocks = form.blocks().into_iter();
+                blocks.map(|(first, count)| (first, count.into())).collect()
+            }
+            Content::File(file) => vec![(0, file.content.len().div_ceil(BLOCK_LEN))],
+        }
+    }
+
     /// Blocks outside the inode.
     pub(super) fn blocks(&self) -> u64 {
-        match &self.content {
-            Content::Directory {
-                form: Form::Short, ..
-            } => 0,
-            Content::Directory {
-                form: Form::Block, ..
-            } => 1,
-            Content::File(file) => file.content.len().div_ceil(BLOCK_LEN),
+        self.numbered().into_iter().map(|(_, count)| count).sum()
+    }
+
+    /// The runs, cut where the content leaves numbers out: its first block, and the run.
+    pub(super) fn extents(&self) -> Vec<(u64, Run)> {
+        let mut extents = Vec::new();
+        let mut numbered = self.numbered().into_iter();
+        let (mut next, mut left) = (0, 0);
+        for run in &self.runs {
+            let mut run = *run;
+            while run.count > 0 {
+                if left == 0 {
+                    (next, left) = numbered.next().expect("runs have as many blocks");
+                }
+                let count = u32::try_from(left.min(run.count.into())).expect("at most a run");
+                extents.push((next, Run { count, ..run }));
+                next += u64::from(count);
+                left -= u64::from(count);
+                run.block += count;
+                run.count -= count;
+            }
         }
+        extents
     }
 }
 

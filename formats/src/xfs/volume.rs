@@ -5,8 +5,8 @@ use zerocopy::FromBytes;
 use super::{
     Limits, ReadError, Run,
     raw::{
-        EXTENTS, ExtentRecord, INCOMPATIBLE_TYPES, INODE_MAGIC, Inode, LARGE_COUNTS, LOCAL,
-        Superblock, checksum,
+        EXTENTS, ExtentRecord, INCOMPATIBLE_TYPES, INDEX_START, INODE_MAGIC, Inode, LARGE_COUNTS,
+        LOCAL, Superblock, checksum,
     },
 };
 use crate::read_at::ReadAt;
@@ -14,8 +14,6 @@ use crate::read_at::ReadAt;
 /// Features that this reader knows what to do about, of those that nobody may ignore: types in directories, sparse chunks, UUID of
 /// metadata, large times, repair needed, large counts, exchange of ranges, parent pointers.
 const KNOWN_FEATURES: u32 = 0xff;
-/// From this offset of a directory on, its index lies.
-const DIRECTORY_INDEX: u64 = 1 << 35;
 /// Bytes of the largest block of a directory.
 const MAX_DIRECTORY_BLOCK: u64 = 64 << 10;
 
@@ -249,7 +247,7 @@ impl<'a, R: ReadAt + ?Sized> Opened<'a, R> {
         found: &Found,
     ) -> Result<Vec<Run>, ReadError> {
         let mut runs = self.runs(path, found)?;
-        runs.retain(|run| run.file_offset < DIRECTORY_INDEX);
+        runs.retain(|run| run.file_offset < INDEX_START);
         Ok(runs)
     }
 }
