@@ -8,8 +8,12 @@ import resource
 import subprocess
 import time
 
+from benchmark.client import Client
 from benchmark.table import FIRST_BYTE
 
+# Bytes of the initramfs when the reference's sizes were recorded: every disk below holds it twice, and it does
+# not compress.  What another release's has more is added to them.
+INITRAMFS = 79_872_456
 PROCESSOR = 0.2                         # seconds, of a raw.zst
 TICK = 0.01                             # seconds: less is not seen
 
@@ -42,6 +46,7 @@ def measure(bench):
     head(bench.url(0, "metal-amd64.raw"))
     packing = head(bench.url(0, "metal-amd64.raw.xz"))
     bench.row("HEAD of the first .xz of a release", f"{packing:.1f} s")
+    grown = 2 * (bench.client.get(bench.url(0, "initramfs-amd64.xz"))[2] - INITRAMFS)
     for disk in DISKS:
         first, last, cost, length = bench.fresh(0, disk.name)
         bench.last_byte(f"new {disk.name}", last, length, disk.reference)
@@ -51,8 +56,9 @@ def measure(bench):
         bench.row("  processor time", f"{cost * 1e3:.0f} ms", "", *goal)
         if disk.bytes:
             theirs, factor = disk.bytes
-            bench.row("  size", f"{length / theirs:.3f}x", f"{theirs / 1e6:.1f} MB", f"<= {factor}x",
-                      length <= theirs * factor)
+            allowed = (theirs + grown) * factor
+            bench.row("  size", f"{length / (theirs + grown):.3f}x",
+                      f"{theirs / 1e6:.1f}{grown / 1e6:+.1f} MB", f"<= {factor}x", length <= allowed)
         if disk.command:
             seconds, processor, size = run(bench, disk)
             bench.row(f"  {disk.program}", f"{seconds / last:.0f}x, {length / size:.3f}x its size",
@@ -71,6 +77,7 @@ def run(bench, disk):
     before, start = children(), time.perf_counter()
     with out.open("wb") as file:
         subprocess.run(command, check=True, stdout=None if "{out}" in disk.command else file)
+    bench.client = Client(bench.service.port)   # the other was closed for saying nothing
     seconds, size = time.perf_counter() - start, out.stat().st_size
     out.unlink()
     return seconds, children() - before, size
