@@ -1,7 +1,13 @@
 //! Containers and packings of disks against the recorded reports of served ones: every byte of their headers that does not
 //! follow from what the disk holds.
 
-use std::{fs::File, io::Read as _, ops::Range, os::unix::fs::FileExt as _, path::Path};
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _},
+    ops::Range,
+    os::unix::fs::FileExt as _,
+    path::Path,
+};
 
 use formats::{Digest, tar, vmdk};
 
@@ -53,6 +59,7 @@ async fn download(server: &Running, name: &str) -> File {
         let mut file = tempfile::tempfile().unwrap();
         let (status, _) = Connection::new(address).save(&path, &mut file);
         assert_eq!(status, 200, "{path}");
+        file.rewind().unwrap();
         file
     };
     tokio::task::spawn_blocking(save).await.unwrap()
