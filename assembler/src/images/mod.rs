@@ -249,7 +249,8 @@ impl Images {
 
     /// A source's and an image's name, for messages.
     pub fn name(&self, repository: &Repository, digest: &Digest) -> String {
-        format!("{}: {repository}@{digest}", self.source.place())
+        let place = self.source.place_of(repository);
+        format!("{place}: {}@{digest}", repository.here())
     }
 
     /// Where images come from, for messages.
