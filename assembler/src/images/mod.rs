@@ -114,6 +114,11 @@ impl Image {
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
+
+    /// The digest that it was asked for by.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
 }
 
 /// Something that was learnt from the source, and when.
