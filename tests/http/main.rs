@@ -5,6 +5,7 @@
     reason = "a step that fails is a test that fails"
 )]
 
+mod containers;
 mod disks;
 mod documents;
 mod encodings;
