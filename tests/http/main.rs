@@ -5,6 +5,7 @@
     reason = "a step that fails is a test that fails"
 )]
 
+mod altered;
 mod disks;
 mod documents;
 mod encodings;
@@ -15,6 +16,7 @@ mod isos;
 mod judges;
 mod kernels;
 mod ranges;
+mod refusals;
 mod registry;
 mod release;
 mod service;
