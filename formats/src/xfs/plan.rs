@@ -91,7 +91,7 @@ impl<'a> Plan<'a> {
             ag: 0,
             inode: geometry.first_chunk_block(0) * BLOCK_INODES,
         };
-        plan.number(&mut inodes, root, place, place, String::new())?;
+        plan.number(&mut inodes, root, place, place, "")?;
         for (ag, taken) in (0..).zip(&mut plan.taken) {
             taken.inodes = inodes.next[ag as usize];
             taken.end = if taken.inodes > 0 {
@@ -111,7 +111,7 @@ impl<'a> Plan<'a> {
         directory: &'a Directory,
         place: Place,
         parent: Place,
-        path: String,
+        path: &str,
     ) -> Result<(), Error> {
         let below = |name: &str| {
             if path.is_empty() {
@@ -123,7 +123,7 @@ impl<'a> Plan<'a> {
         let index = self.inodes.len();
         let mut entries = Vec::with_capacity(directory.entries.len());
         self.inodes.push(Planned {
-            path: path.clone(),
+            path: path.to_owned(),
             place,
             content: Content::Directory {
                 parent,
@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
         for (name, inner) in directory.directories() {
             let inner_place = inodes.take_directory()?;
             entries.push(Entry::directory(name, inner_place));
-            self.number(inodes, inner, inner_place, place, below(name))?;
+            self.number(inodes, inner, inner_place, place, &below(name))?;
         }
         self.inodes[index].content = Content::Directory {
             parent,

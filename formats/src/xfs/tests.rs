@@ -248,7 +248,7 @@ fn directories_of_every_form_are_read_as_written() {
             .filter_map(|entry| entry.path.strip_prefix("d/"))
             .map(str::to_owned)
             .collect();
-        assert_eq!(found, Vec::from_iter(names(count, len)));
+        assert_eq!(found, names(count, len).collect::<Vec<_>>());
     }
 }
 
