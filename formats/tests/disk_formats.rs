@@ -14,6 +14,7 @@ use std::{io::Read as _, path::Path, sync::Arc};
 use formats::{
     Digest, Extent, Layout, ova,
     qcow2::{self, ClusterSize},
+    read_at::ReadAt,
     tar, vhd, vmdk,
 };
 use images::{Blobs, verdict};
@@ -260,15 +261,19 @@ fn dumps_show_tables_and_runs() {
     let image = qcow2::image(&disk, ClusterSize::new(8192).unwrap());
     insta::assert_snapshot!(
         "qcow2",
-        qcow2::dump(&blobs.source(&image), qcow2::Limits::default()).unwrap()
+        qcow2::read(&blobs.source(&image), qcow2::Limits::default())
+            .unwrap()
+            .dump()
     );
     insta::assert_snapshot!("qcow2_layout", image.dump());
     let image = vhd::image(&disk, VHD);
-    insta::assert_snapshot!("vhd", vhd::dump(&blobs.source(&image)).unwrap());
+    insta::assert_snapshot!("vhd", vhd::read(&blobs.source(&image)).unwrap().dump());
     let image = vmdk::image(&disk, VMDK);
     insta::assert_snapshot!(
         "vmdk",
-        vmdk::dump(&blobs.source(&image), vmdk::Limits::default()).unwrap()
+        vmdk::read(&blobs.source(&image), vmdk::Limits::default())
+            .unwrap()
+            .dump()
     );
     insta::assert_snapshot!("vmdk_layout", image.dump());
     let options = ova::Options {
@@ -312,6 +317,141 @@ fn no_format_reads_a_blob_to_be_laid_out_but_for_digests() {
     let _shared: Arc<Layout> = Arc::new(archive);
 }
 
+/// The disk in a VMDK.
+fn grains(bytes: &[u8], image: &vmdk::Image) -> Vec<u8> {
+    let mut disk = vec![0; usize::try_from(image.disk_len()).unwrap()];
+    for grain in image.each_grain(bytes) {
+        let grain = grain.unwrap();
+        let place = |at| usize::try_from(at).unwrap();
+        let stream = &bytes[place(grain.stream.start)..place(grain.stream.end)];
+        let mut content = Vec::new();
+        let mut decoder = flate2::read::ZlibDecoder::new(stream);
+        decoder.read_to_end(&mut content).unwrap();
+        disk[place(grain.at)..][..content.len()].copy_from_slice(&content);
+    }
+    disk
+}
+
+/// What qemu-img makes of the disk in `format`; `None` without qemu-img.
+fn converted(raw: &Path, format: &str, options: &str) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("image");
+    let mut convert = judge("qemu-img")?;
+    convert.args(["convert", "-f", "raw", "-O", format, "-o", options]);
+    verdict(convert.arg(raw).arg(&image));
+    Some(std::fs::read(image).unwrap())
+}
+
+#[test]
+fn images_of_qemu_img_read_back() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let (raw, content) = (blobs.write(&disk), blobs.collect(&disk));
+    for options in [
+        "cluster_size=64k",
+        "cluster_size=512",
+        "preallocation=metadata",
+    ] {
+        let Some(bytes) = converted(&raw, "qcow2", options) else {
+            return;
+        };
+        let image = qcow2::read(bytes.as_slice(), qcow2::Limits::default()).unwrap();
+        let mut back = vec![0; content.len()];
+        image.disk(bytes.as_slice()).read_at(0, &mut back).unwrap();
+        assert!(back == content, "{options}");
+    }
+    let bytes = converted(&raw, "vmdk", "subformat=streamOptimized").unwrap();
+    let image = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
+    assert!(grains(&bytes, &image) == content);
+    let bytes = converted(&raw, "vpc", "subformat=fixed,force_size").unwrap();
+    vhd::read(bytes.as_slice()).unwrap();
+    assert!(bytes[..content.len()] == content);
+}
+
+#[test]
+fn what_a_reader_does_not_follow_is_named() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let raw = blobs.write(&disk);
+    for (format, options, expected) in [
+        ("qcow2", "compat=0.10", "unsupported qcow2 version: 0x2"),
+        (
+            "qcow2",
+            "refcount_bits=1",
+            "unsupported qcow2 refcount order: 0x0",
+        ),
+        (
+            "qcow2",
+            "extended_l2=on,cluster_size=128k",
+            "unsupported qcow2 incompatible features: 0x10",
+        ),
+        (
+            "vmdk",
+            "subformat=monolithicSparse",
+            "invalid VMDK version at offset 0x4: 0x1",
+        ),
+        (
+            "vpc",
+            "subformat=dynamic,force_size",
+            "invalid type in the VHD footer at offset 0x",
+        ),
+    ] {
+        let Some(bytes) = converted(&raw, format, options) else {
+            return;
+        };
+        let error = match format {
+            "qcow2" => qcow2::read(bytes.as_slice(), qcow2::Limits::default())
+                .unwrap_err()
+                .to_string(),
+            "vmdk" => vmdk::read(bytes.as_slice(), vmdk::Limits::default())
+                .unwrap_err()
+                .to_string(),
+            _ => vhd::read(bytes.as_slice()).unwrap_err().to_string(),
+        };
+        assert!(error.starts_with(expected), "{options}: {error}");
+    }
+}
+
+/// `image` as VMware's own tools write it: sector 0 leaves it to a footer to say where the tables are.
+fn with_footer(mut image: Vec<u8>) -> Vec<u8> {
+    const FOOTER_MARKER: u32 = 3;
+    image.truncate(image.len() - 512);
+    let header = image[..512].to_vec();
+    image[56..64].fill(0xff);
+    let mut marker = [0; 512];
+    marker[..8].copy_from_slice(&1_u64.to_le_bytes());
+    marker[12..16].copy_from_slice(&FOOTER_MARKER.to_le_bytes());
+    [image, marker.to_vec(), header, vec![0; 512]].concat()
+}
+
+#[test]
+fn a_footer_says_where_the_tables_are() {
+    let mut blobs = blobs();
+    let disk = disk(&mut blobs);
+    let content = blobs.collect(&disk);
+    let bytes = with_footer(blobs.collect(&vmdk::image(&disk, VMDK)));
+    let image = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
+    assert!(grains(&bytes, &image)[..content.len()] == content);
+    let mut cut = bytes.clone();
+    cut.truncate(bytes.len() - 512);
+    let error = vmdk::read(cut.as_slice(), vmdk::Limits::default()).unwrap_err();
+    let place = bytes.len() - 1536;
+    assert_eq!(
+        error.to_string(),
+        format!("invalid VMDK magic at offset {place:#x}: 0x1")
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, image) = (blobs.write(&disk), folder.path().join("image"));
+    std::fs::write(&image, bytes).unwrap();
+    let Some(mut compare) = judge("qemu-img") else {
+        return;
+    };
+    compare.args(["compare", "-f", "raw", "-F", "vmdk"]);
+    let same = verdict(compare.arg(&raw).arg(&image));
+    assert!(same.contains("Images are identical"), "{same}");
+}
+
 fn extent() -> impl Strategy<Value = Extent> {
     prop_oneof![
         (1..40_000_usize).prop_map(|len| Extent::Bytes(noise(len).into())),
@@ -338,33 +478,13 @@ proptest! {
         let image = qcow2::image(&disk, ClusterSize::new(1 << bits).unwrap());
         let bytes = blobs.collect(&image);
         let read = qcow2::read(bytes.as_slice(), qcow2::Limits::default()).unwrap();
-        let mut back = vec![0; raw.len().next_multiple_of(1 << bits)];
-        for extent in read.extents {
-            let [disk, offset, len] = [extent.disk, extent.offset, extent.len]
-                .map(|place| usize::try_from(place).unwrap());
-            back[disk..disk + len].copy_from_slice(&bytes[offset..offset + len]);
-        }
-        back.truncate(raw.len());
+        let mut back = vec![0; raw.len()];
+        read.disk(bytes.as_slice()).read_at(0, &mut back).unwrap();
         prop_assert!(back == raw);
 
         let bytes = blobs.collect(&vmdk::image(&disk, VMDK));
         let read = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
-        let mut back = vec![0; raw.len().next_multiple_of(65_536)];
-        for grains in read.grains {
-            for index in 0..grains.count {
-                let sector = grains.sector + index * 129;
-                let (from, to) = (
-                    usize::try_from(sector * 512 + 12).unwrap(),
-                    usize::try_from((grains.lba + index * 128) * 512).unwrap(),
-                );
-                let mut content = Vec::new();
-                let stream = &bytes[from..from + 65_552];
-                flate2::read::ZlibDecoder::new(stream).read_to_end(&mut content).unwrap();
-                back[to..to + 65_536].copy_from_slice(&content);
-            }
-        }
-        back.truncate(raw.len());
-        prop_assert!(back == raw);
+        prop_assert!(grains(&bytes, &read)[..raw.len()] == raw);
     }
 
     #[test]

@@ -7,8 +7,9 @@ type Target = (&'static str, fn(&[u8]));
 
 #[test]
 fn every_seed_upholds_the_invariants() {
-    let targets: [Target; 5] = [
+    let targets: [Target; 6] = [
         ("gzip", formats::gzip::fuzz),
+        ("ova", formats::ova::fuzz),
         ("qcow2", formats::qcow2::fuzz),
         ("tar", formats::tar::fuzz),
         ("vhd", formats::vhd::fuzz),

@@ -7,6 +7,7 @@ pub mod judges;
 use bytes::Bytes;
 use formats::{
     Digest, Layout,
+    read_at::ReadAt as _,
     tar::{Content, Limits, Member, archive, dump, read_archive},
 };
 use judges::judge;
@@ -64,7 +65,8 @@ fn a_dump_shows_members_and_runs() {
             content: Content::Sparse(disk(3, 1 << 20)),
         },
     ]);
-    insta::assert_snapshot!(dump(whole(&layout).as_slice(), Limits::default()).unwrap());
+    let entries = read_archive(whole(&layout).as_slice(), Limits::default()).unwrap();
+    insta::assert_snapshot!(dump(&entries));
 }
 
 #[test]
@@ -111,6 +113,57 @@ fn a_disk_beyond_eight_gibibytes_has_its_size_in_binary() {
         disk.len()
     );
     assert_eq!(listing, expected);
+}
+
+#[test]
+fn archives_of_gnu_tar_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = format!("{}/{}", "d".repeat(80), "f".repeat(90));
+    std::fs::create_dir(folder.path().join("d".repeat(80))).unwrap();
+    std::fs::write(folder.path().join(&long), "long").unwrap();
+    let disk = whole(&disk(30, 100_000));
+    let file = std::fs::File::create(folder.path().join("disk.raw")).unwrap();
+    file.set_len(disk.len() as u64).unwrap();
+    for (index, piece) in disk.chunks(4096).enumerate() {
+        if piece.iter().any(|byte| *byte != 0) {
+            let offset = u64::try_from(index).unwrap() * 4096;
+            std::os::unix::fs::FileExt::write_all_at(&file, piece, offset).unwrap();
+        }
+    }
+    for (options, names) in [
+        (&["--format=ustar"][..], &[&*long, "disk.raw"][..]),
+        (&["--format=oldgnu", "--sparse"], &["disk.raw"]),
+        (&["--format=gnu", "--sparse"], &["disk.raw"]),
+    ] {
+        let Some(mut tar) = judge("tar") else { return };
+        tar.current_dir(folder.path()).args(["-cf", "-"]);
+        let archive = tar.args(options).args(names).output().unwrap().stdout;
+        let entries = read_archive(archive.as_slice(), Limits::default()).unwrap();
+        let read: Vec<_> = entries.iter().map(|entry| &*entry.name).collect();
+        let expected: Vec<_> = names.iter().map(|name| name.as_bytes()).collect();
+        assert_eq!(read, expected);
+        let last = entries.last().unwrap();
+        let mut content = vec![0; disk.len()];
+        assert_eq!(last.len, disk.len() as u64);
+        last.content(archive.as_slice())
+            .read_at(0, &mut content)
+            .unwrap();
+        assert!(content == disk, "{options:?}");
+        assert_eq!(last.stored < last.len, options.contains(&"--sparse"));
+    }
+}
+
+#[test]
+fn numbers_in_binary_are_read_or_refused_in_every_field() {
+    let mut bytes = whole(&sparse(disk(1, 5000)));
+    for (field, len) in [(124, 12), (136, 12), (148, 8), (386, 12), (483, 12)] {
+        let before = bytes.clone();
+        bytes[field] = 0x80;
+        bytes[field + 1..field + len].fill(0xff);
+        read_archive(bytes.as_slice(), Limits::default()).unwrap_err();
+        bytes = before;
+    }
+    read_archive(bytes.as_slice(), Limits::default()).unwrap();
 }
 
 /// The first header of the reference's image, but for what depends on content.

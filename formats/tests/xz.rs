@@ -14,7 +14,7 @@ use bytes::Bytes;
 use formats::{
     Digest, Extent, Layout,
     crc::Crc,
-    xz::{BLOCK_MAX, Error, Known, Limits, Packed, Record, dump, read_stream, stream},
+    xz::{BLOCK_MAX, Error, Known, Limits, Packed, Record, read_stream, stream},
 };
 use judges::judge;
 use proptest::prelude::*;
@@ -91,7 +91,11 @@ fn small() -> Layout {
 #[test]
 fn a_dump_shows_blocks_and_index() {
     let bytes = whole(&framed(&example()));
-    insta::assert_snapshot!(dump(bytes.as_slice(), Limits::default()).unwrap());
+    insta::assert_snapshot!(
+        read_stream(bytes.as_slice(), Limits::default())
+            .unwrap()
+            .dump()
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{io::Write as _, process::Stdio};
 use bytes::Bytes;
 use formats::{
     Digest, Extent, Layout,
-    zstd::{BlockKind, Error, Limits, WINDOW, dump, frame, read_frame},
+    zstd::{BlockKind, Error, Limits, WINDOW, frame, read_frame},
 };
 use judges::judge;
 use proptest::prelude::*;
@@ -64,7 +64,11 @@ fn judged(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn a_dump_shows_header_and_blocks() {
     let bytes = whole(&frame(&example()));
-    insta::assert_snapshot!(dump(bytes.as_slice(), Limits::default()).unwrap());
+    insta::assert_snapshot!(
+        read_frame(bytes.as_slice(), Limits::default())
+            .unwrap()
+            .dump()
+    );
 }
 
 #[test]

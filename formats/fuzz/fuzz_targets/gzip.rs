@@ -1,6 +1,6 @@
 //! Invariants under test:
 //!
-//! - any input begins with a member or is an error, and its dump agrees which;
+//! - any input begins with a member or is an error;
 //! - blocks ascend and the member ends within the input.
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! Invariants under test:
 //!
-//! - any input begins with a stream or is an error, and its dump agrees which;
+//! - any input begins with a stream or is an error;
 //! - blocks with their padding and checks tile the stream from its header to its index.
 #![no_main]
 

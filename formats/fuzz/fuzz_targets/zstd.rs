@@ -1,6 +1,6 @@
 //! Invariants under test:
 //!
-//! - any input begins with a frame or is an error, and its dump agrees which;
+//! - any input begins with a frame or is an error;
 //! - blocks tile the frame from its header to its checksum, exactly the last of them is marked so.
 #![no_main]
 

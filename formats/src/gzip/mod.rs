@@ -20,7 +20,6 @@ mod raw;
 mod read;
 mod zeros;
 
-pub use self::dump::dump;
 pub use self::layout::member;
 pub use self::read::{Block, BlockKind, Limits, Member, fuzz, read_member};
 

@@ -208,8 +208,8 @@ pub fn fuzz(data: &[u8]) {
         text: 100,
     };
     let member = read_member(data, limits);
-    assert_eq!(member.is_ok(), super::dump(data, limits).is_ok());
     let Ok(member) = member else { return };
+    assert!(!member.dump().is_empty());
     assert!(member.len <= data.len() as u64);
     assert!(member.blocks.is_sorted_by_key(|block| block.offset));
 }

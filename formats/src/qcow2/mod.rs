@@ -18,10 +18,9 @@ mod layout;
 mod raw;
 mod read;
 
-pub use self::dump::dump;
 pub use self::layout::{ClusterSize, image};
 pub use self::raw::Header;
-pub use self::read::{Extent, Image, Limits, fuzz, read};
+pub use self::read::{Image, Limits, fuzz, read};
 
 use std::io;
 

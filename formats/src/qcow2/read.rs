@@ -8,35 +8,27 @@ use super::{
     Error,
     raw::{COMPRESSED, Header, MAGIC, OFFSET, REFCOUNT_ORDER, ZERO},
 };
-use crate::read_at::ReadAt;
+use crate::read_at::{Mapped, Piece, ReadAt};
 
 /// What a reader puts up with.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Entries of the L1 table.
     pub l1_entries: u64,
-    /// Clusters with data.
-    pub clusters: u64,
+    /// Entries of the refcount table.
+    pub refcount_entries: u64,
+    /// Runs of clusters with data.
+    pub runs: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             l1_entries: 4 << 20,
-            clusters: 64 << 20,
+            refcount_entries: 1 << 20,
+            runs: 1 << 20,
         }
     }
-}
-
-/// A run of the disk that is in the image, in both contiguous.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
-    /// Where on the disk it begins.
-    pub disk: u64,
-    /// Where in the image it begins.
-    pub offset: u64,
-    /// Bytes, whole clusters.
-    pub len: u64,
 }
 
 /// An image's structure.
@@ -44,12 +36,21 @@ pub struct Extent {
 pub struct Image {
     /// Its header.
     pub header: Header,
-    /// What of the disk is there, in order; the rest is zeros.
-    pub extents: Vec<Extent>,
+    /// What of the disk is there, in order and in whole clusters; the rest is zeros.
+    pub pieces: Vec<Piece>,
     /// L2 tables.
     pub tables: u64,
     /// Clusters whose reference count is not 0.
     pub counted: u64,
+    /// Bytes of the image.
+    pub len: u64,
+}
+
+impl Image {
+    /// The disk in the image, which was read from `source`.
+    pub fn disk<S: ReadAt>(self, source: S) -> Mapped<S> {
+        Mapped::new(source, self.header.size.get(), self.pieces)
+    }
 }
 
 /// The image in `source`.
@@ -59,8 +60,7 @@ pub fn read<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Image, Err
         source,
         bits: header.cluster_bits.get(),
         limits,
-        clusters: 0,
-        extents: Vec::new(),
+        pieces: Vec::new(),
     };
     let disk_clusters = header.size.get().div_ceil(reader.cluster());
     let entries = u64::from(header.l1_entries.get());
@@ -84,15 +84,17 @@ pub fn read<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Image, Err
         let table = entry & OFFSET;
         if table > 0 {
             tables += 1;
+            reader.is_one_more("L1 entry", l1_offset, tables)?;
             reader.table(number, table, disk_clusters)?;
         }
     }
     let counted = reader.refcounts(&header)?;
     Ok(Image {
         header,
-        extents: reader.extents,
+        pieces: reader.pieces,
         tables,
         counted,
+        len: source.len(),
     })
 }
 
@@ -114,17 +116,22 @@ fn header<S: ReadAt + ?Sized>(source: &S) -> Result<Header, Error> {
         return invalid("cluster bits", 20, header.cluster_bits.get().into());
     }
     let unsupported = [
-        ("version", u64::from(header.version.get()) ^ 3),
         ("backing file", header.backing_offset.get()),
         ("encryption", header.encryption.get().into()),
         ("incompatible features", header.incompatible.get()),
         ("snapshots", header.snapshots.get().into()),
-        (
-            "refcount order",
-            u64::from(header.refcount_order.get() ^ REFCOUNT_ORDER),
-        ),
     ];
-    match unsupported.into_iter().find(|(_, value)| *value != 0) {
+    let unsupported = unsupported.into_iter().filter(|(_, value)| *value != 0);
+    let version = ("version", header.version.get(), 3);
+    let refcounts = (
+        "refcount order",
+        header.refcount_order.get(),
+        REFCOUNT_ORDER,
+    );
+    let others = [version, refcounts].into_iter();
+    let others = others.filter(|(_, value, expected)| value != expected);
+    let others = others.map(|(what, value, _)| (what, u64::from(value)));
+    match others.chain(unsupported).next() {
         Some((what, value)) => Err(Error::Unsupported { what, value }),
         None => Ok(header),
     }
@@ -139,8 +146,7 @@ struct Reader<'a, S: ?Sized> {
     source: &'a S,
     bits: u32,
     limits: Limits,
-    clusters: u64,
-    extents: Vec<Extent>,
+    pieces: Vec<Piece>,
 }
 
 impl<S: ReadAt + ?Sized> Reader<'_, S> {
@@ -211,22 +217,34 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
         Ok(())
     }
 
-    fn push(&mut self, disk: u64, offset: u64) -> Result<(), Error> {
-        self.clusters += 1;
-        if self.clusters > self.limits.clusters {
-            return Err(Error::TooMany {
-                what: "clusters",
-                limit: self.limits.clusters,
-            });
-        }
+    fn push(&mut self, at: u64, offset: u64) -> Result<(), Error> {
         let len = self.cluster();
-        match self.extents.last_mut() {
-            Some(last) if last.disk + last.len == disk && last.offset + last.len == offset => {
+        let full = self.pieces.len() as u64 == self.limits.runs;
+        match self.pieces.last_mut() {
+            Some(last) if last.at + last.len == at && last.offset + last.len == offset => {
                 last.len += len;
             }
-            _ => self.extents.push(Extent { disk, offset, len }),
+            _ if full => {
+                return Err(Error::TooMany {
+                    what: "runs of clusters",
+                    limit: self.limits.runs,
+                });
+            }
+            _ => self.pieces.push(Piece { at, offset, len }),
         }
         Ok(())
+    }
+
+    /// Every table is a cluster of its own, so there are no more than clusters: what refers to one twice is no image.
+    fn is_one_more(&self, what: &'static str, offset: u64, tables: u64) -> Result<(), Error> {
+        if tables <= self.source.len().div_ceil(self.cluster()) {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            what,
+            offset,
+            value: tables,
+        })
     }
 
     /// Counts the clusters that have references.
@@ -234,13 +252,21 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
         let table = header.refcount_table_offset.get();
         let table = self.aligned("refcount table", 48, table)?;
         let entries = u64::from(header.refcount_table_clusters.get()) * (self.cluster() / 8);
+        if entries > self.limits.refcount_entries {
+            return Err(Error::TooMany {
+                what: "refcount table entries",
+                limit: self.limits.refcount_entries,
+            });
+        }
         let used = self.source.len().div_ceil(self.cluster());
-        let mut counted = 0;
+        let (mut counted, mut blocks) = (0, 0);
         for (number, block) in (0..).zip(self.words(table, entries)?) {
             if block == 0 {
                 continue;
             }
             let block = self.aligned("refcount table entry", table, block)?;
+            blocks += 1;
+            self.is_one_more("refcount table entry", table, blocks)?;
             let per_block = self.cluster() / 2;
             for (place, word) in (0..).zip(self.words(block, self.cluster() / 8)?) {
                 let bytes = word.to_be_bytes();
@@ -267,14 +293,25 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
 pub fn fuzz(data: &[u8]) {
     let limits = Limits {
         l1_entries: 1 << 12,
-        clusters: 1 << 12,
+        refcount_entries: 1 << 12,
+        runs: 1 << 12,
     };
     let image = read(data, limits);
-    assert_eq!(image.is_ok(), super::dump(data, limits).is_ok());
     let Ok(image) = image else { return };
-    for extent in &image.extents {
-        assert!(extent.offset + extent.len <= data.len() as u64 && extent.len > 0);
+    assert!(!image.dump().is_empty());
+    for piece in &image.pieces {
+        assert!(piece.offset + piece.len <= data.len() as u64 && piece.len > 0);
     }
-    let ascend = |pair: &[Extent]| pair[0].disk + pair[0].len <= pair[1].disk;
-    assert!(image.extents.windows(2).all(ascend));
+    let (pieces, size) = (image.pieces.clone(), image.header.size.get());
+    let disk = image.disk(data);
+    assert_eq!(disk.len(), size);
+    for piece in pieces {
+        // The last cluster may end behind the disk.
+        let mut bytes =
+            vec![0; usize::try_from(piece.len.min(size - piece.at)).expect("in memory")];
+        disk.read_at(piece.at, &mut bytes)
+            .expect("all pieces are there");
+        let place = usize::try_from(piece.offset).expect("in memory");
+        assert_eq!(bytes, data[place..][..bytes.len()]);
+    }
 }

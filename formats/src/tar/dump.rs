@@ -1,16 +1,16 @@
 //! An archive as text.
 
-use std::{fmt::Write as _, io::Read};
+use std::fmt::Write as _;
 
-use super::{Error, Limits, read_archive};
+use super::Entry;
 
-/// A line a member, and for sparse ones a line a run.
-pub fn dump(input: impl Read, limits: Limits) -> Result<String, Error> {
+/// A line a member of an archive, and for sparse ones a line a run.
+pub fn dump(entries: &[Entry]) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| {
         writeln!(text, "{line}").expect("writing to a String cannot fail");
     };
-    for entry in read_archive(input, limits)? {
+    for entry in entries {
         line(format_args!(
             "{:#010x} {}: {} bytes, {} stored at {:#x}, modified {}",
             entry.header,
@@ -26,5 +26,5 @@ pub fn dump(input: impl Read, limits: Limits) -> Result<String, Error> {
             }
         }
     }
-    Ok(text)
+    text
 }

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A sparse member (type `S`) holds a map of what is not zero, and only that. Sizes that do not fit in octal digits are binary.
-//! Container layers are not read here: the tar crate does that.
+//! [`read_archive`] also reads POSIX's format, which other makers of virtual machines use. Container layers are not read here: the
+//! tar crate does that.
 //!
 //! Out of scope: everything but regular files with short names.
 
@@ -19,7 +20,7 @@ mod read;
 
 pub use self::dump::dump;
 pub use self::layout::{Content, Member, archive};
-pub use self::raw::BLOCK;
+pub use self::raw::{BLOCK, MAGIC_OFFSET, USTAR};
 pub use self::read::{Entry, Limits, fuzz, read_archive};
 
 use crate::input::InputError;

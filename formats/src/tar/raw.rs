@@ -8,11 +8,21 @@ pub const BLOCK: u64 = 512;
 /// Archives are filled up to a multiple of this: 20 blocks, GNU tar's default.
 pub(super) const RECORD: u64 = 20 * BLOCK;
 
+/// Where the magic stands in a header.
+pub const MAGIC_OFFSET: usize = 257;
+/// What the magic of either format begins with.
+pub const USTAR: &[u8; 5] = b"ustar";
+
 /// Magic and version of GNU's format.
 pub(super) const MAGIC: [u8; 8] = *b"ustar  \0";
 
+/// Magic and version of POSIX: names have a prefix there, and there are no sparse files.
+pub(super) const POSIX_MAGIC: [u8; 8] = *b"ustar\x0000";
+
 /// `typeflag` of a regular file.
 pub(super) const REGULAR: u8 = b'0';
+/// `typeflag` of a regular file as older archivers write it.
+pub(super) const OLD_REGULAR: u8 = 0;
 /// `typeflag` of a sparse file in the old GNU format.
 pub(super) const SPARSE: u8 = b'S';
 
@@ -91,10 +101,10 @@ pub(super) fn number(value: u64) -> [u8; 12] {
 
 /// The reverse of [`number`], also with spaces and fewer digits; `None` for anything else.
 pub(super) fn parse_number(field: &[u8]) -> Option<u64> {
-    if field[0] == 0x80 {
-        let (high, low) = field.split_at(field.len().checked_sub(8)?);
-        let low = u64::from_be_bytes(low.try_into().ok()?);
-        return high[1..].iter().all(|byte| *byte == 0).then_some(low);
+    if let [0x80, binary @ ..] = field {
+        return binary.iter().try_fold(0_u64, |value, byte| {
+            value.checked_mul(256)?.checked_add(u64::from(*byte))
+        });
     }
     let end = |byte: &u8| *byte == 0 || *byte == b' ';
     let digits = field.split(end).find(|digits| !digits.is_empty());

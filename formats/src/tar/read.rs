@@ -2,20 +2,26 @@
 
 use std::io::Read;
 
-use zerocopy::FromBytes as _;
+use zerocopy::{FromBytes as _, IntoBytes as _};
 
 use super::{
     Error,
-    raw::{BLOCK, Extension, Header, MAGIC, REGULAR, RawRun, SPARSE, parse_number},
+    raw::{
+        BLOCK, Extension, Header, MAGIC, OLD_REGULAR, POSIX_MAGIC, REGULAR, RawRun, SPARSE,
+        parse_number,
+    },
 };
-use crate::input::Input;
+use crate::{
+    input::Input,
+    read_at::{Mapped, Piece, ReadAt},
+};
 
 /// What a reader puts up with.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Members.
     pub members: u64,
-    /// Runs of one sparse member.
+    /// Runs of all sparse members together.
     pub runs: u64,
 }
 
@@ -47,10 +53,25 @@ pub struct Entry {
     pub runs: Vec<(u64, u64)>,
 }
 
+impl Entry {
+    /// The file, holes and all; `archive` is what the entry was read from.
+    pub fn content<S: ReadAt>(&self, archive: S) -> Mapped<S> {
+        let mut offset = self.offset;
+        let piece = |(at, len): &(u64, u64)| {
+            let (at, len) = (*at, *len);
+            let piece = Piece { at, offset, len };
+            offset += len;
+            piece
+        };
+        let pieces = self.runs.iter().map(piece).collect();
+        Mapped::new(archive, self.len, pieces)
+    }
+}
+
 /// The members of the archive that `input` starts with, up to its first block of zeros.
 pub fn read_archive(input: impl Read, limits: Limits) -> Result<Vec<Entry>, Error> {
     let mut input = Input::new(input);
-    let mut entries = Vec::new();
+    let (mut entries, mut left) = (Vec::new(), limits);
     loop {
         let offset = input.position();
         let block: [u8; 512] = input.array()?;
@@ -63,7 +84,8 @@ pub fn read_archive(input: impl Read, limits: Limits) -> Result<Vec<Entry>, Erro
                 limit: limits.members,
             });
         }
-        let entry = entry(&mut input, offset, &block, limits)?;
+        let entry = entry(&mut input, offset, &block, left)?;
+        left.runs = left.runs.saturating_sub(entry.runs.len() as u64);
         let padded = entry.stored.checked_next_multiple_of(BLOCK);
         input.skip(padded.ok_or(Error::Invalid {
             what: "size",
@@ -81,7 +103,8 @@ fn entry(
 ) -> Result<Entry, Error> {
     let invalid = |what| Error::Invalid { what, offset };
     let header = Header::read_from_bytes(block).expect("a block is a header");
-    if header.magic != MAGIC {
+    let is_posix = header.magic == POSIX_MAGIC;
+    if header.magic != MAGIC && !is_posix {
         return Err(invalid("magic"));
     }
     if parse_number(&header.checksum) != Some(header.sum()) {
@@ -90,8 +113,8 @@ fn entry(
     let stored = parse_number(&header.size).ok_or_else(|| invalid("size"))?;
     let modified = parse_number(&header.mtime).ok_or_else(|| invalid("time"))?;
     let (len, runs) = match header.kind {
-        REGULAR => (stored, vec![(0, stored)]),
-        SPARSE => {
+        REGULAR | OLD_REGULAR => (stored, vec![(0, stored)]),
+        SPARSE if !is_posix => {
             let len = parse_number(&header.real_size).ok_or_else(|| invalid("real size"))?;
             let mut map = Map {
                 offset,
@@ -114,9 +137,8 @@ fn entry(
     if runs.iter().map(|(_, len)| len).sum::<u64>() != stored {
         return Err(invalid("map"));
     }
-    let name = header.name.split(|byte| *byte == 0).next();
     Ok(Entry {
-        name: name.unwrap_or_default().to_vec(),
+        name: name(&header, is_posix),
         modified,
         header: offset,
         offset: input.position(),
@@ -124,6 +146,22 @@ fn entry(
         len,
         runs,
     })
+}
+
+/// The whole name: POSIX has a part of it where GNU has times and the map.
+fn name(header: &Header, is_posix: bool) -> Vec<u8> {
+    const PREFIX: std::ops::Range<usize> = 345..500;
+    let text = |field: &[u8]| {
+        let text = field.split(|byte| *byte == 0).next();
+        text.unwrap_or_default().to_vec()
+    };
+    let name = text(&header.name);
+    let prefix = text(&header.as_bytes()[PREFIX]);
+    if is_posix && !prefix.is_empty() {
+        [&prefix[..], b"/", &name].concat()
+    } else {
+        name
+    }
 }
 
 /// The map of a sparse member: runs ascend and lie in the file.
@@ -174,14 +212,24 @@ pub fn fuzz(data: &[u8]) {
         runs: 1000,
     };
     let entries = read_archive(data, limits);
-    assert_eq!(entries.is_ok(), super::dump(data, limits).is_ok());
     let Ok(entries) = entries else { return };
+    assert_eq!(super::dump(&entries).is_empty(), entries.is_empty());
     let mut end = 0;
     for entry in &entries {
         assert_eq!(entry.header, end);
         let stored: u64 = entry.runs.iter().map(|(_, len)| len).sum();
         assert!(stored == entry.stored && stored <= entry.len);
         end = entry.offset + entry.stored.next_multiple_of(BLOCK);
+        let (content, mut offset) = (entry.content(data), entry.offset);
+        for (at, len) in &entry.runs {
+            let mut bytes = vec![0; usize::try_from(*len).expect("in memory")];
+            content
+                .read_at(*at, &mut bytes)
+                .expect("all of it is there");
+            let place = usize::try_from(offset).expect("in memory");
+            assert_eq!(bytes, data[place..][..bytes.len()]);
+            offset += len;
+        }
     }
     assert!(end <= data.len() as u64);
 }

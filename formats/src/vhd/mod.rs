@@ -16,9 +16,8 @@ mod layout;
 mod raw;
 mod read;
 
-pub use self::dump::dump;
 pub use self::layout::{Options, image};
-pub use self::raw::Footer;
+pub use self::raw::{COOKIE, Footer};
 pub use self::read::{fuzz, read};
 
 use std::io;
@@ -27,10 +26,12 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Bytes at a place where the format allows only certain ones.
-    #[error("invalid VHD {what}: {value:#x}")]
+    #[error("invalid {what} in the VHD footer at offset {offset:#x}: {value:#x}")]
     Invalid {
         /// The field.
         what: &'static str,
+        /// Where the footer stands.
+        offset: u64,
         /// What stands there.
         value: u64,
     },

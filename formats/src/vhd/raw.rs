@@ -5,7 +5,8 @@ use zerocopy::{
     big_endian::{U16, U32, U64},
 };
 
-pub(super) const COOKIE: [u8; 8] = *b"conectix";
+/// What a footer begins with.
+pub const COOKIE: [u8; 8] = *b"conectix";
 /// The bit that is always set.
 pub(super) const FEATURES: u32 = 2;
 pub(super) const VERSION: u32 = 0x0001_0000;

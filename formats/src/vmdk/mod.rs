@@ -8,19 +8,19 @@
 //! ```
 //!
 //! A grain's zlib stream holds two stored Deflate blocks, so where every grain stands is known beforehand and the tables can
-//! come first, as open-vmdk writes them. Grains of zeros are left out. [`read`] follows the tables of such images.
+//! come first, as open-vmdk writes them. Grains of zeros are left out. [`read`] follows the tables of any such image, also with a
+//! second set of tables (qemu-img) and with the tables behind the grains, where a footer says so (VMware's own tools).
 //!
-//! Out of scope: images with a footer, other extents, deltas.
+//! Out of scope: inflating grains (a library's work), other extents, deltas.
 
 mod dump;
 mod layout;
 mod raw;
 mod read;
 
-pub use self::dump::dump;
 pub use self::layout::{Options, image};
-pub use self::raw::Header;
-pub use self::read::{Grains, Image, Limits, fuzz, read};
+pub use self::raw::{GRAIN_LEN, Header};
+pub use self::read::{Grain, Grains, Image, Limits, fuzz, read};
 
 use std::io;
 

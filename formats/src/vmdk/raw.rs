@@ -11,11 +11,15 @@ pub(super) const MAGIC: [u8; 4] = *b"KDMV";
 pub(super) const VERSION: u32 = 3;
 /// Bit 0: the line ends below are valid; bit 16: grains are compressed; bit 17: with markers.
 pub(super) const FLAGS: u32 = 0x0003_0001;
+/// Bit 1: the second directory below is valid. qemu-img writes one.
+pub(super) const SECOND_DIRECTORY: u32 = 1 << 1;
 pub(super) const LINE_ENDS: [u8; 4] = *b"\n \r\n";
 pub(super) const DEFLATE: u16 = 1;
 
 /// Sectors of a grain: 64 KiB.
 pub(super) const GRAIN: u64 = 128;
+/// Bytes of a grain.
+pub const GRAIN_LEN: u64 = GRAIN * SECTOR;
 /// Sectors of a grain in the image: its frame is one sector more.
 pub(super) const STORED_GRAIN: u64 = 129;
 /// Entries of a grain table, four sectors of them.
@@ -26,7 +30,14 @@ pub(super) const DESCRIPTOR_SECTOR: u64 = 1;
 pub(super) const DESCRIPTOR_SECTORS: u64 = 20;
 pub(super) const DIRECTORY_SECTOR: u64 = DESCRIPTOR_SECTOR + DESCRIPTOR_SECTORS;
 
-/// Sector 0.
+/// `directory` where the tables stand behind the grains: the header's copy in the footer says where.
+pub(super) const DIRECTORY_AT_END: u64 = u64::MAX;
+/// The footer, from the end of the image: it is followed by the marker of the end of the stream.
+pub(super) const FOOTER_FROM_END: u64 = 2 * SECTOR;
+/// Place and length before a grain's content.
+pub(super) const MARKER_LEN: u64 = 12;
+
+/// Sector 0, and the footer.
 #[derive(Debug, Clone, Copy, IntoBytes, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub struct Header {
@@ -46,9 +57,9 @@ pub struct Header {
     pub descriptor_sectors: U64,
     /// Entries of a grain table.
     pub table_entries: U32,
-    /// 0: no second directory.
+    /// First sector of a copy of the grain directory; 0 for none.
     pub second_directory: U64,
-    /// First sector of the grain directory.
+    /// First sector of the grain directory; all ones in sector 0 when the footer has it.
     pub directory: U64,
     /// First sector of the grains.
     pub overhead: U64,

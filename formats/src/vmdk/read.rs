@@ -1,12 +1,15 @@
 //! Images followed from the header to every grain's marker.
 
-use std::io;
+use std::{io, ops::Range};
 
 use zerocopy::FromBytes as _;
 
 use super::{
     Error,
-    raw::{DEFLATE, FLAGS, GRAIN, Header, LINE_ENDS, MAGIC, SECTOR, TABLE_ENTRIES, VERSION},
+    raw::{
+        DEFLATE, DIRECTORY_AT_END, FLAGS, FOOTER_FROM_END, GRAIN, GRAIN_LEN, Header, LINE_ENDS,
+        MAGIC, MARKER_LEN, SECOND_DIRECTORY, SECTOR, TABLE_ENTRIES, VERSION,
+    },
 };
 use crate::read_at::ReadAt;
 
@@ -17,6 +20,8 @@ pub struct Limits {
     pub capacity: u64,
     /// Sectors of the descriptor.
     pub descriptor_sectors: u64,
+    /// Runs of grains.
+    pub runs: u64,
 }
 
 impl Default for Limits {
@@ -24,6 +29,7 @@ impl Default for Limits {
         Self {
             capacity: 1 << 32,
             descriptor_sectors: 128,
+            runs: 1 << 20,
         }
     }
 }
@@ -37,24 +43,88 @@ pub struct Grains {
     pub sector: u64,
     /// How many.
     pub count: u64,
+    /// Sectors that each of them takes in the image.
+    pub sectors: u64,
     /// Bytes of their compressed content together.
     pub compressed: u64,
+}
+
+/// A grain: up to [`GRAIN_LEN`] bytes of the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grain {
+    /// Where on the disk it begins, in bytes.
+    pub at: u64,
+    /// Where in the image its zlib stream lies.
+    pub stream: Range<u64>,
 }
 
 /// An image's structure.
 #[derive(Debug, Clone)]
 pub struct Image {
-    /// Its header.
+    /// Its header; from the footer when the tables stand behind the grains.
     pub header: Header,
     /// The descriptor, without the zeros behind it.
     pub descriptor: Vec<u8>,
     /// What of the disk is there, in order; the rest is zeros.
     pub grains: Vec<Grains>,
+    /// Bytes of the image.
+    pub len: u64,
 }
 
-/// The image in `source`, whose tables stand before its grains.
+impl Image {
+    /// Bytes of the disk.
+    pub fn disk_len(&self) -> u64 {
+        self.header.capacity.get() * SECTOR
+    }
+
+    /// How many grains there are.
+    pub fn grain_count(&self) -> u64 {
+        self.grains.iter().map(|grains| grains.count).sum()
+    }
+
+    /// Every grain, in the order of the disk; `source` is what the image was read from.
+    pub fn each_grain<'a, S: ReadAt + ?Sized>(
+        &'a self,
+        source: &'a S,
+    ) -> impl Iterator<Item = Result<Grain, Error>> + 'a {
+        let places = self.grains.iter().flat_map(|grains| {
+            let place = |index| {
+                (
+                    grains.lba + index * GRAIN,
+                    grains.sector + index * grains.sectors,
+                )
+            };
+            (0..grains.count).map(place)
+        });
+        places.map(|(lba, sector)| {
+            let start = sector * SECTOR;
+            let len = grain(source, lba, sector, start)?;
+            let start = start + MARKER_LEN;
+            Ok(Grain {
+                at: lba * SECTOR,
+                stream: start..start + len,
+            })
+        })
+    }
+}
+
+/// The image in `source`.
 pub fn read<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Image, Error> {
-    let header = header(source, limits)?;
+    let first = header(source, 0, limits)?;
+    let header = if first.directory.get() == DIRECTORY_AT_END {
+        let footer = source.len().saturating_sub(FOOTER_FROM_END);
+        let header = header(source, footer, limits)?;
+        if header.capacity != first.capacity {
+            return Err(Error::Invalid {
+                what: "footer, capacity",
+                offset: footer + 12,
+                value: header.capacity.get(),
+            });
+        }
+        header
+    } else {
+        first
+    };
     let place = bytes_of(header.descriptor.get(), "descriptor", 28)?;
     let sectors = header.descriptor_sectors.get();
     if sectors > limits.descriptor_sectors {
@@ -81,7 +151,7 @@ pub fn read<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Image, Err
             }
             let lba = (number * TABLE_ENTRIES + index) * GRAIN;
             let (sector, table) = (u64::from(sector), table + index * 4);
-            let (compressed, next) = grain(source, lba, sector, table)?;
+            let compressed = grain(source, lba, sector, table)?;
             if lba >= header.capacity.get() {
                 return Err(Error::Invalid {
                     what: "grain table entry",
@@ -89,18 +159,20 @@ pub fn read<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Image, Err
                     value: sector,
                 });
             }
-            push(&mut grains, lba, sector, next, compressed);
+            push(&mut grains, lba, sector, compressed, limits)?;
         }
     }
     Ok(Image {
         header,
         descriptor,
         grains,
+        len: source.len(),
     })
 }
 
-fn header<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Header, Error> {
-    let header = bytes(source, 0, SECTOR)?;
+/// The header at `place`: 0 or the footer's.
+fn header<S: ReadAt + ?Sized>(source: &S, place: u64, limits: Limits) -> Result<Header, Error> {
+    let header = bytes(source, place, SECTOR)?;
     let header = Header::read_from_bytes(&header).expect("as long as a header");
     let expected = [
         (
@@ -110,7 +182,12 @@ fn header<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Header, Erro
             u32::from_le_bytes(MAGIC).into(),
         ),
         ("version", 4, header.version.get().into(), VERSION.into()),
-        ("flags", 8, header.flags.get().into(), FLAGS.into()),
+        (
+            "flags",
+            8,
+            (header.flags.get() & !SECOND_DIRECTORY).into(),
+            FLAGS.into(),
+        ),
         ("grain size", 20, header.grain.get(), GRAIN),
         (
             "table length",
@@ -135,7 +212,7 @@ fn header<S: ReadAt + ?Sized>(source: &S, limits: Limits) -> Result<Header, Erro
         if value != expected {
             return Err(Error::Invalid {
                 what,
-                offset,
+                offset: place + offset,
                 value,
             });
         }
@@ -173,14 +250,9 @@ fn words<S: ReadAt + ?Sized>(source: &S, offset: u64, count: u64) -> Result<Vec<
     Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
 }
 
-/// Bytes of compressed content of the grain at `sector`, and the sector behind it.
-fn grain<S: ReadAt + ?Sized>(
-    source: &S,
-    lba: u64,
-    sector: u64,
-    table: u64,
-) -> Result<(u64, u64), Error> {
-    let marker = bytes(source, sector * SECTOR, 12)?;
+/// Bytes of compressed content of the grain at `sector`; `table` is where that number stands.
+fn grain<S: ReadAt + ?Sized>(source: &S, lba: u64, sector: u64, table: u64) -> Result<u64, Error> {
+    let marker = bytes(source, sector * SECTOR, MARKER_LEN)?;
     let (place, size) = marker.split_at(8);
     let place = u64::from_le_bytes(place.try_into().expect("eight bytes"));
     let size = u64::from(u32::from_le_bytes(size.try_into().expect("four bytes")));
@@ -191,32 +263,48 @@ fn grain<S: ReadAt + ?Sized>(
             value: place,
         });
     }
-    let end = sector * SECTOR + 12 + size;
-    if end > source.len() {
+    if sector * SECTOR + MARKER_LEN + size > source.len() {
         return Err(Error::Input {
             offset: sector * SECTOR,
             source: io::ErrorKind::UnexpectedEof.into(),
         });
     }
-    Ok((size, end.div_ceil(SECTOR)))
+    Ok(size)
 }
 
-fn push(grains: &mut Vec<Grains>, lba: u64, sector: u64, next: u64, compressed: u64) {
-    let len = next - sector;
+fn push(
+    grains: &mut Vec<Grains>,
+    lba: u64,
+    sector: u64,
+    compressed: u64,
+    limits: Limits,
+) -> Result<(), Error> {
+    let sectors = (MARKER_LEN + compressed).div_ceil(SECTOR);
+    let full = grains.len() as u64 == limits.runs;
     match grains.last_mut() {
         Some(last)
-            if last.lba + last.count * GRAIN == lba && last.sector + last.count * len == sector =>
+            if last.sectors == sectors
+                && last.lba + last.count * GRAIN == lba
+                && last.sector + last.count * sectors == sector =>
         {
             last.count += 1;
             last.compressed += compressed;
+        }
+        _ if full => {
+            return Err(Error::TooMany {
+                what: "runs of grains",
+                limit: limits.runs,
+            });
         }
         _ => grains.push(Grains {
             lba,
             sector,
             count: 1,
+            sectors,
             compressed,
         }),
     }
+    Ok(())
 }
 
 /// Body of the fuzz target `vmdk`.
@@ -225,14 +313,23 @@ pub fn fuzz(data: &[u8]) {
     let limits = Limits {
         capacity: 1 << 22,
         descriptor_sectors: 64,
+        runs: 1 << 12,
     };
     let image = read(data, limits);
-    assert_eq!(image.is_ok(), super::dump(data, limits).is_ok());
     let Ok(image) = image else { return };
+    assert!(!image.dump().is_empty());
     let ascend = |pair: &[Grains]| pair[0].lba + pair[0].count * GRAIN <= pair[1].lba;
     assert!(image.grains.windows(2).all(ascend));
     let capacity = image.header.capacity.get().next_multiple_of(GRAIN);
     for grains in &image.grains {
         assert!(grains.lba + grains.count * GRAIN <= capacity);
     }
+    let mut count = 0;
+    for grain in image.each_grain(data) {
+        let grain = grain.expect("markers have been read before");
+        assert!(grain.at < image.disk_len() && grain.at.is_multiple_of(GRAIN_LEN));
+        assert!(grain.stream.start < grain.stream.end && grain.stream.end <= data.len() as u64);
+        count += 1;
+    }
+    assert_eq!(count, image.grain_count());
 }

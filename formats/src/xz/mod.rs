@@ -22,7 +22,6 @@ mod raw;
 mod read;
 mod zeros;
 
-pub use self::dump::dump;
 pub use self::layout::{BLOCK_MAX, Known, Packed, Record, stream};
 pub use self::read::{Block, Limits, Stream, fuzz, read_stream};
 

@@ -382,8 +382,8 @@ fn footer(input: &mut Input<impl Read>, index_len: u64, check: u8) -> Result<(),
 pub fn fuzz(data: &[u8]) {
     let limits = Limits { blocks: 1000 };
     let stream = read_stream(data, limits);
-    assert_eq!(stream.is_ok(), super::dump(data, limits).is_ok());
     let Ok(stream) = stream else { return };
+    assert!(!stream.dump().is_empty());
     assert!(stream.len <= data.len() as u64 && stream.len.is_multiple_of(ALIGNMENT));
     let mut end = 12;
     for block in &stream.blocks {

@@ -18,7 +18,6 @@ mod layout;
 mod raw;
 mod read;
 
-pub use self::dump::dump;
 pub use self::layout::frame;
 pub use self::raw::{BLOCK_MAX, BlockKind, MAGIC, WINDOW};
 pub use self::read::{Block, Frame, FrameHeader, Limits, fuzz, read_frame};

@@ -201,8 +201,8 @@ pub fn fuzz(data: &[u8]) {
         ..Limits::default()
     };
     let frame = read_frame(data, limits);
-    assert_eq!(frame.is_ok(), super::dump(data, limits).is_ok());
     let Ok(frame) = frame else { return };
+    assert!(!frame.dump().is_empty());
     assert!(frame.len <= data.len() as u64);
     let checksum = u64::from(frame.header.checksum) * 4;
     let mut end = frame.blocks[0].offset;

@@ -5,13 +5,15 @@
     reason = "a step that fails is a test that fails"
 )]
 
-#[path = "../assembler/tests/support/standin.rs"]
+mod inspect;
+#[path = "../../formats/tests/judges/mod.rs"]
+mod judges;
+#[path = "../../assembler/tests/support/standin.rs"]
 mod standin;
 
-use std::{os::unix::fs::FileExt as _, path::Path};
+use std::path::Path;
 
 use assert_cmd::Command;
-use formats::{fat, xfs};
 use serde_json::Value as Json;
 
 const DEFAULT_ID: &str = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba";
@@ -265,140 +267,5 @@ fn what_was_prefetched_needs_no_source_any_more() {
         build.arg(out.path());
         build.args(["v1.14.0", &format!("initramfs-{arch}.xz")]);
         build.assert().success();
-    }
-}
-
-#[test]
-fn volumes_are_inspected_whoever_made_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut content = formats::Layout::new();
-    content.bytes(b"set timeout=3\n".as_slice());
-    let mut root = xfs::Directory::default();
-    let file = xfs::File {
-        mode: 0o600,
-        content: content.clone(),
-    };
-    root.insert("grub/grub.cfg", file).unwrap();
-    let boot = xfs::Volume {
-        len: 300 << 20,
-        sector_len: 512,
-        uuid: [0x5a; 16],
-        label: "BOOT".parse().unwrap(),
-        epoch: 1_559_424_892,
-        root,
-    };
-    let mut root = fat::Directory::default();
-    let file = fat::File {
-        attributes: fat::Attributes::ARCHIVE,
-        content,
-    };
-    root.insert("efi/boot/grub.cfg", file).unwrap();
-    let floppy = fat::Volume {
-        geometry: fat::Geometry::floppy(),
-        id: 7,
-        label: fat::Label::NONE,
-        label_epoch: fat::INVARIANT_EPOCH,
-        epoch: 1_559_424_892,
-        root,
-    };
-    for (name, layout, expected) in [
-        (
-            "boot",
-            boot.layout().unwrap(),
-            [
-                "XFS file system, 314572800 bytes",
-                "5a5a5a5a-5a5a-5a5a-5a5a-5a5a5a5a5a5a",
-                "0100600 0:0 1 2019-06-01 21:34:52",
-            ],
-        ),
-        (
-            "floppy",
-            floppy.layout().unwrap(),
-            [
-                "FAT file system, 2949120 bytes",
-                "FAT12 boot sector",
-                "efi/boot/grub.cfg",
-            ],
-        ),
-    ] {
-        let path = folder.path().join(name);
-        let file = std::fs::File::create(&path).unwrap();
-        file.set_len(layout.len()).unwrap();
-        for (offset, extent) in layout.extents() {
-            if let formats::Extent::Bytes(bytes) = extent {
-                file.write_all_at(bytes, offset).unwrap();
-            }
-        }
-        let text = stdout(forge().arg("inspect").arg(path));
-        for expected in expected {
-            assert!(text.contains(expected), "{name}: no {expected} in\n{text}");
-        }
-    }
-}
-
-#[test]
-fn images_are_inspected_down_to_their_files() {
-    let Some(release) = standin::release() else {
-        return;
-    };
-    let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let schematic = out.path().join("schematic.yaml");
-    std::fs::write(
-        &schematic,
-        "customization: {systemExtensions: {officialExtensions: [siderolabs/iscsi-tools]}}",
-    )
-    .unwrap();
-    for (version, name, expected) in [
-        (
-            "v1.14.0",
-            "metal-amd64.iso",
-            &[
-                "El Torito",
-                "FAT32 boot sector",
-                "loader/loader.conf",
-                "section .linux",
-                "PRETTY_NAME",
-                "extensions.yaml",
-                "compressor",
-                "zstd frame",
-            ][..],
-        ),
-        (
-            "v1.14.0",
-            "metal-arm64-uki.efi",
-            &["section .initrd", "talos.platform=metal", "0.sqsh"],
-        ),
-        (
-            "v1.14.0",
-            "initramfs-amd64.xz",
-            &["zstd frame", "extensions.yaml", "0.sqsh"],
-        ),
-        (
-            "v1.7.7",
-            "initramfs-amd64.xz",
-            &["xz stream", "extensions.yaml", "0.sqsh"],
-        ),
-    ] {
-        let mut build = over(&release, data.path());
-        build
-            .args(["build", "-s"])
-            .arg(&schematic)
-            .arg("-o")
-            .arg(out.path());
-        build.args([version, name]).assert().success();
-        let text = stdout(forge().arg("inspect").arg(out.path().join(name)));
-        for expected in expected {
-            assert!(text.contains(expected), "{name}: no {expected} in\n{text}");
-        }
-        let json = json(
-            forge()
-                .args(["inspect", "--json"])
-                .arg(out.path().join(name)),
-        );
-        assert!(!json["parts"].as_array().unwrap().is_empty(), "{name}");
-        assert_eq!(
-            json["len"],
-            std::fs::metadata(out.path().join(name)).unwrap().len()
-        );
     }
 }
