@@ -1,7 +1,7 @@
 //! Sockets: listening, TLS, limits on connections, and a graceful end.
 //!
 //! HTTP/1.0, HTTP/1.1 and HTTP/2 (by ALPN over TLS, by prior knowledge without). What a slow client costs is bounded: one
-//! buffer of the body, [`Limits::head`] in the HTTP library, [`NOTSENT_LOWAT`] in the kernel.
+//! buffer of the body, [`Limits::head`] in the HTTP library, some unsent bytes in the kernel.
 
 mod stream;
 pub mod tls;
@@ -26,9 +26,6 @@ use tokio::{
 use self::{stream::Guarded, tls::Tls};
 use crate::{body::Body, config::Limits, metrics::Metrics};
 
-/// Unsent bytes that the kernel holds for one connection, besides what is under way; without it, it takes 4 MB for each
-/// stalled reader. It need only last until the connection's task runs again.
-pub const NOTSENT_LOWAT: u32 = 32 << 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// How long accepting pauses when there are no file descriptors left.
@@ -233,8 +230,7 @@ impl<H: Handler> Connection<H> {
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = socket2::SockRef::from(stream);
-    socket.set_keepalive(true)?;
-    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)
+    socket.set_keepalive(true)
 }
 
 /// Listens on `HOST:PORT`, `:PORT` (all addresses of both families) or `[ADDRESS]:PORT`.

@@ -3,6 +3,9 @@
 //! A client counts as listening when the kernel accepts a byte for it. Readiness alone would not do: a socket becomes
 //! writable only when a third of its buffer is free, which takes a slow reader minutes. So while a write is pending, it is
 //! tried again a few times per limit without waiting for readiness.
+//!
+//! The kernel holds little for a connection, so that many slow ones cost little; for some that have shown that they keep up it
+//! holds more, so that the connection's task need not run for every few bytes.
 
 use std::{
     io,
@@ -18,6 +21,7 @@ use rustix::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, Sleep, sleep},
 };
 
@@ -26,6 +30,15 @@ const ATTEMPTS: u32 = 8;
 /// Bytes that a client must send within the idle limit before the HTTP library's own limit applies: as many as tell HTTP/1
 /// from HTTP/2 (the preface of RFC 9113, 3.4).
 const FIRST: usize = 24;
+/// Unsent bytes that the kernel holds for one connection, besides what is under way; without it, it takes 4 MB for each
+/// stalled reader. It need only last until the connection's task runs again.
+const NOTSENT: u32 = 32 << 10;
+/// The same for one that keeps up.
+const NOTSENT_FAST: u32 = 512 << 10;
+/// Bytes without a pause after which a client keeps up: more than the kernels of both sides take for one that does not read.
+const FAST_AFTER: usize = 16 << 20;
+/// Connections that may be said to keep up at a time.
+static FAST: Semaphore = Semaphore::const_new(64);
 
 #[derive(Debug)]
 pub(super) struct Guarded {
@@ -35,6 +48,10 @@ pub(super) struct Guarded {
     first: Option<Pin<Box<Sleep>>>,
     received: usize,
     pending: Option<Pending>,
+    /// Bytes sent since the last pause.
+    sent: usize,
+    /// While the client keeps up.
+    fast: Option<SemaphorePermit<'static>>,
 }
 
 /// A write that waits for the client.
@@ -46,30 +63,61 @@ struct Pending {
 
 impl Guarded {
     pub(super) fn new(stream: TcpStream, idle: Duration, stall: Duration) -> Self {
-        Self {
+        let guarded = Self {
             stream,
             stall,
             first: Some(Box::pin(sleep(idle))),
             received: 0,
             pending: None,
+            sent: 0,
+            fast: None,
+        };
+        guarded.hold(NOTSENT);
+        guarded
+    }
+
+    /// How many unsent bytes the kernel is to hold.
+    fn hold(&self, bytes: u32) {
+        let socket = socket2::SockRef::from(&self.stream);
+        if let Err(error) = socket.set_tcp_notsent_lowat(bytes) {
+            tracing::debug!(%error, bytes, "setting TCP_NOTSENT_LOWAT");
+        }
+    }
+
+    /// The client took bytes at once.
+    fn took(&mut self, bytes: usize) {
+        self.pending = None;
+        self.sent = self.sent.saturating_add(bytes);
+        if self.fast.is_none()
+            && self.sent >= FAST_AFTER
+            && let Ok(permit) = FAST.try_acquire()
+        {
+            self.fast = Some(permit);
+            self.hold(NOTSENT_FAST);
+        }
+    }
+
+    /// The client makes a pause.
+    fn paused(&mut self) {
+        self.sent = 0;
+        if self.fast.take().is_some() {
+            self.hold(NOTSENT);
         }
     }
 
     /// While a write is pending: tries it, or gives up.
     fn poll_stalled(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let pause = self.stall / ATTEMPTS;
-        let pending = self.pending.get_or_insert_with(|| Pending {
+        let mut pending = self.pending.take().unwrap_or_else(|| Pending {
             since: Instant::now(),
             next: Box::pin(sleep(pause)),
         });
         while pending.next.as_mut().poll(cx).is_ready() {
+            self.paused();
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             match send(&self.stream, bytes, flags) {
                 Ok(0) | Err(Errno::AGAIN | Errno::INTR) => {}
-                Ok(sent) => {
-                    self.pending = None;
-                    return Poll::Ready(Ok(sent));
-                }
+                Ok(sent) => return Poll::Ready(Ok(sent)),
                 Err(error) => return Poll::Ready(Err(error.into())),
             }
             if pending.since.elapsed() >= self.stall {
@@ -78,6 +126,7 @@ impl Guarded {
             }
             pending.next.as_mut().reset(Instant::now() + pause);
         }
+        self.pending = Some(pending);
         Poll::Pending
     }
 }
@@ -121,10 +170,11 @@ impl AsyncWrite for Guarded {
         this.first = None;
         match Pin::new(&mut this.stream).poll_write(cx, bytes) {
             Poll::Pending => this.poll_stalled(cx, bytes),
-            ready @ Poll::Ready(_) => {
-                this.pending = None;
-                ready
+            Poll::Ready(Ok(sent)) => {
+                this.took(sent);
+                Poll::Ready(Ok(sent))
             }
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 
@@ -140,10 +190,11 @@ impl AsyncWrite for Guarded {
                 let first = slices.iter().find(|slice| !slice.is_empty());
                 this.poll_stalled(cx, first.map_or(&[], |slice| &**slice))
             }
-            ready @ Poll::Ready(_) => {
-                this.pending = None;
-                ready
+            Poll::Ready(Ok(sent)) => {
+                this.took(sent);
+                Poll::Ready(Ok(sent))
             }
+            failed @ Poll::Ready(Err(_)) => failed,
         }
     }
 

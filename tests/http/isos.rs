@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Report, version, architecture, what the schematic has beside the common arguments, and what UEFI finds on the ESP.
-const REPORTS: [(&str, &str, &str, &[&str]); 2] = [
+const REPORTS: [(&str, &str, &str, &[&str]); 3] = [
     (
         "metal-amd64",
         "v1.14.0",
@@ -36,6 +36,12 @@ const REPORTS: [(&str, &str, &str, &[&str]); 2] = [
     (
         "v1.9.5-metal-amd64",
         "v1.9.5",
+        "",
+        &["efi/boot/bootaa64.efi", "efi/boot/bootx64.efi"],
+    ),
+    (
+        "v1.7.7-metal-amd64",
+        "v1.7.7",
         "",
         &["efi/boot/bootaa64.efi", "efi/boot/bootx64.efi"],
     ),

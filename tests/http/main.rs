@@ -6,6 +6,7 @@
 )]
 
 mod altered;
+mod containers;
 mod disks;
 mod documents;
 mod encodings;

@@ -17,6 +17,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, Mutex, Weak},
 };
 
 use judges::judge;
@@ -32,19 +33,40 @@ const SCHEMATIC: &str = "customization:
 /// Where Debian keeps the sources of libraries in Go.
 const GO_SOURCES: &str = "/usr/share/gocode";
 
-/// Artifacts in a folder of their own.
+/// What `metal-amd64` is asked for with.
+const SUFFIXES: [&str; 8] = [
+    "raw",
+    "raw.zst",
+    "raw.xz",
+    "raw.gz",
+    "raw.tar.gz",
+    "qcow2",
+    "vhd",
+    "ova",
+];
+
+/// `metal-amd64` with each of [`SUFFIXES`], in a folder of their own.
 struct Built(tempfile::TempDir);
 
 impl Built {
-    /// `metal-amd64` with these suffixes; `None` without a release.
-    fn new(suffixes: &[&str]) -> Option<Self> {
+    /// Shared by the tests that run at a time, and gone with the last of them; `None` without a release.
+    fn get() -> Option<Arc<Self>> {
+        static SHARED: Mutex<Weak<Built>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap();
+        if let Some(built) = shared.upgrade() {
+            return Some(built);
+        }
+        let built = Arc::new(Self::new()?);
+        *shared = Arc::downgrade(&built);
+        Some(built)
+    }
+
+    fn new() -> Option<Self> {
         let release = standin::release()?;
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let schematic = folder.path().join("schematic.yaml");
         std::fs::write(&schematic, SCHEMATIC).unwrap();
-        let names = suffixes
-            .iter()
-            .map(|suffix| format!("metal-amd64.{suffix}"));
+        let names = SUFFIXES.map(|suffix| format!("metal-amd64.{suffix}"));
         verdict(
             Command::new(env!("CARGO_BIN_EXE_talos-forge"))
                 .arg("--source")
@@ -123,7 +145,7 @@ fn unpacked(command: &mut Command) -> String {
 
 #[test]
 fn programs_unpack_the_raw_disk() {
-    let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let expected = built.digest("raw");
@@ -146,7 +168,7 @@ fn programs_unpack_the_raw_disk() {
 /// What programs say of a packed file without unpacking it.
 #[test]
 fn programs_list_one_frame_one_stream_and_one_member() {
-    let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let raw = std::fs::metadata(built.path("raw")).unwrap().len();
@@ -187,7 +209,7 @@ fn programs_list_one_frame_one_stream_and_one_member() {
 
 #[test]
 fn gnu_tar_and_bsdtar_unpack_a_disk_with_holes() {
-    let Some(built) = Built::new(&["raw", "raw.tar.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let expected = built.digest("raw");
@@ -236,7 +258,7 @@ fn same_disk(built: &Built, format: &str, image: &Path) -> Option<String> {
 
 #[test]
 fn qemu_img_finds_the_disk_in_qcow2_and_vhd() {
-    let Some(built) = Built::new(&["raw", "qcow2", "vhd"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let Some(info) = same_disk(&built, "qcow2", &built.path("qcow2")) else {
@@ -257,7 +279,7 @@ fn qemu_img_finds_the_disk_in_qcow2_and_vhd() {
 
 #[test]
 fn an_archive_for_hypervisors_is_in_order_true_and_holds_the_disk() {
-    let Some(built) = Built::new(&["raw", "ova"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let folder = tempfile::tempdir_in(built.0.path()).unwrap();
@@ -327,7 +349,7 @@ fn python() -> Option<Command> {
 
 #[test]
 fn the_libraries_of_python_unpack_the_raw_disk() {
-    let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz", "raw.tar.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let expected = built.digest("raw");
@@ -362,7 +384,7 @@ fn the_libraries_of_go_unpack_the_raw_disk() {
         );
         return;
     }
-    let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let program = built.0.path().join("unpack");
@@ -405,7 +427,7 @@ impl Read for Trickle {
 
 #[test]
 fn decoders_that_are_fed_one_byte_at_a_time_give_the_disk() {
-    let Some(built) = Built::new(&["raw", "raw.zst", "raw.xz", "raw.gz"]) else {
+    let Some(built) = Built::get() else {
         return;
     };
     let expected = built.digest("raw");

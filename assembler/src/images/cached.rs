@@ -65,6 +65,10 @@ impl Source for Cached {
         self.source.place()
     }
 
+    fn place_of(&self, repository: &Repository) -> String {
+        self.source.place_of(repository)
+    }
+
     fn blob<'a>(
         &'a self,
         repository: &'a Repository,

@@ -107,7 +107,7 @@ impl Images {
 
     fn evicted(&self, repository: &Repository, blob: &Digest) -> Error {
         Error::Evicted {
-            image: format!("{}: {repository}", self.place()),
+            image: named(&*self.source, repository),
             blob: *blob,
         }
     }
@@ -126,16 +126,21 @@ impl Images {
     }
 }
 
+/// A source's and a repository's name, for messages.
+fn named(source: &dyn Source, repository: &Repository) -> String {
+    format!("{}: {}", source.place_of(repository), repository.here())
+}
+
 async fn fetch(
     source: Arc<dyn Source>,
     store: Arc<Store>,
     repository: Repository,
     layer: Descriptor,
 ) -> Result<(), Error> {
-    let image = format!("{}: {repository}", source.place());
+    let image = named(&*source, &repository);
     let compression = layer.compression().map_err(|cause| crate::source::Error {
-        place: source.place(),
-        image: repository.to_string(),
+        place: source.place_of(&repository),
+        image: repository.here().to_string(),
         cause,
     })?;
     let compression = match compression {

@@ -114,6 +114,11 @@ impl Image {
     pub fn repository(&self) -> &Repository {
         &self.repository
     }
+
+    /// The digest that it was asked for by.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
 }
 
 /// Something that was learnt from the source, and when.
@@ -249,7 +254,8 @@ impl Images {
 
     /// A source's and an image's name, for messages.
     pub fn name(&self, repository: &Repository, digest: &Digest) -> String {
-        format!("{}: {repository}@{digest}", self.source.place())
+        let place = self.source.place_of(repository);
+        format!("{place}: {}@{digest}", repository.here())
     }
 
     /// Where images come from, for messages.

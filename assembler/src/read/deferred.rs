@@ -8,7 +8,7 @@ use formats::{
     extent::{Deferred, Function, Segment},
 };
 
-use super::{CHUNK, ReadError, Reader, ZEROS, buffer::Buffer, source::Source, to_usize, whole};
+use super::{ReadError, Reader, ZEROS, buffer::Buffer, source::Source, to_usize, whole};
 use crate::blobs::Blobs;
 
 /// Values that are remembered, of at most 64 bytes each.
@@ -85,7 +85,7 @@ impl Reader {
 fn feed_cached(source: &Source, feed: &mut dyn FnMut(&[u8])) -> Result<(), Option<ReadError>> {
     source.check().map_err(Some)?;
     for part in source.parts() {
-        let mut buffer = Buffer::new(CHUNK);
+        let mut buffer = Buffer::new(part.len, false);
         let read = part.read_cached(buffer.space(part.len)).map_err(Some)?;
         if (read as u64) < part.len {
             return Err(None);

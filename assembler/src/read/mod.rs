@@ -1,6 +1,7 @@
 //! The reading end: a range of a layout as a stream of bytes, into a writer, or as a digest.
 //!
-//! - A [`Reader`] holds at most one buffer of [`CHUNK`] bytes, however long the range and however slow its consumer.
+//! - A [`Reader`] holds at most one buffer, however long the range and however slow its consumer: of [`CHUNK`] bytes, or of
+//!   [`LONG_CHUNK`], of which there are few, when its consumer has taken a lot.
 //! - What lies in the page cache is read without leaving the task (`preadv2` with `RWF_NOWAIT`); only a miss goes to a
 //!   blocking thread.
 //! - Long runs of zeros and long inline extents are shared, not copied.
@@ -31,7 +32,7 @@ use futures_util::{Stream, stream::FusedStream};
 use tokio::task::JoinHandle;
 
 use self::{
-    buffer::{Buffer, SHARED},
+    buffer::{Buffer, LONG_AFTER, SHARED},
     source::{Source, open},
 };
 use crate::{
@@ -40,7 +41,7 @@ use crate::{
 };
 
 pub use self::{
-    buffer::CHUNK,
+    buffer::{CHUNK, LONG_CHUNK},
     whole::{WriteError, sha256, write_to},
 };
 
@@ -91,6 +92,8 @@ pub struct Reader {
     blobs: Arc<dyn Blobs>,
     position: u64,
     end: u64,
+    /// Bytes handed out.
+    taken: u64,
     /// Most recently used last.
     open: Vec<(Digest, Blob)>,
     blocked: Option<JoinHandle<Result<Buffer, ReadError>>>,
@@ -112,6 +115,7 @@ impl Reader {
             blobs,
             position: range.start,
             end: range.end,
+            taken: 0,
             open: Vec::new(),
             blocked: None,
         }
@@ -147,8 +151,8 @@ impl Reader {
         if let Some(chunk) = shared(&self.layout.segment_at(self.position, left)) {
             return Ok(Fill::Chunk(chunk));
         }
-        let limit = usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK));
-        let mut buffer = Buffer::new(limit);
+        let mut buffer = Buffer::new(left, self.taken >= LONG_AFTER);
+        let limit = usize::try_from(left).map_or(buffer.room(), |left| left.min(buffer.room()));
         while buffer.filled < limit {
             let wanted = (limit - buffer.filled) as u64;
             let segment = self
@@ -238,6 +242,7 @@ impl Stream for Reader {
         match chunk {
             Ok(chunk) => {
                 reader.position += chunk.len() as u64;
+                reader.taken += chunk.len() as u64;
                 Poll::Ready(Some(Ok(chunk)))
             }
             Err(error) => {

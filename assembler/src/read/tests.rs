@@ -137,12 +137,28 @@ async fn two_thousand_random_ranges_equal_the_whole() {
 async fn a_chunk_is_never_longer_than_a_buffer_unless_it_is_shared() {
     let blobs = Arc::new(Directory::new());
     let content = noise(1 << 20, 5);
+    let digest = blobs.put(&content);
     let mut layout = Layout::new();
-    layout.blob(blobs.put(&content), 0, 1 << 20);
-    let mut reader = Reader::new(Arc::new(layout), 0..1 << 20, blobs as Arc<dyn Blobs>);
-    while let Some(chunk) = reader.next().await {
-        assert!(chunk.unwrap().len() <= CHUNK);
+    for _ in 0..10 {
+        layout.blob(digest, 0, 1 << 20);
     }
+    let len = layout.len();
+    let mut reader = Reader::new(Arc::new(layout), 0..len, blobs as Arc<dyn Blobs>);
+    let mut taken = 0;
+    while let Some(chunk) = reader.next().await {
+        let chunk = chunk.unwrap();
+        let longest = if taken < LONG_AFTER {
+            CHUNK
+        } else {
+            LONG_CHUNK
+        };
+        assert!(chunk.len() <= longest);
+        let from = to_usize(taken % (1 << 20));
+        let same = content.iter().cycle().skip(from).take(chunk.len());
+        assert!(chunk.iter().eq(same));
+        taken += chunk.len() as u64;
+    }
+    assert_eq!(taken, len);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use formats::{Digest, Layout, extent::Segment};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    CHUNK, ReadError, ZEROS,
+    ReadError, ZEROS,
     buffer::Buffer,
     deferred::value,
     source::{Source, open},
@@ -107,7 +107,7 @@ fn each_piece_of_blob<E: From<ReadError>>(
     piece: &mut impl FnMut(&[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
     for part in whole.parts() {
-        let buffer = part.read_blocking(Buffer::new(CHUNK))?;
+        let buffer = part.read_blocking(Buffer::new(part.len, false))?;
         piece(buffer.as_ref())?;
     }
     Ok(())

@@ -143,6 +143,11 @@ impl Source for Elsewhere {
         self.release.place()
     }
 
+    fn place_of(&self, repository: &Repository) -> String {
+        let host = repository.host();
+        host.map_or_else(|| self.place(), |host| format!("registry {host}"))
+    }
+
     fn blob<'a>(
         &'a self,
         repository: &'a Repository,

@@ -226,8 +226,8 @@ pub async fn find(
     architecture: &str,
 ) -> Result<Image, Error> {
     let fail = |cause| Error {
-        place: source.place(),
-        image: format!("{repository}@{digest}"),
+        place: source.place_of(repository),
+        image: format!("{}@{digest}", repository.here()),
         cause,
     };
     let mut offered = Vec::new();

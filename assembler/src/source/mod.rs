@@ -68,6 +68,11 @@ pub trait Source: fmt::Debug + Send + Sync + 'static {
     /// How errors name this source: `registry ghcr.io`, `OCI layout /srv/release`.
     fn place(&self) -> String;
 
+    /// The same of where a repository is, for a source that asks several others.
+    fn place_of(&self, _repository: &Repository) -> String {
+        self.place()
+    }
+
     /// A blob's bytes.
     ///
     /// # Errors

@@ -257,7 +257,8 @@ fn directories_of_every_form_are_read_as_written() {
 fn a_directory_goes_on_in_the_next_group() {
     let mut root = Directory::default();
     root.insert("A/fill", file(&vec![7; 20 * BLOCK])).unwrap();
-    for name in names(1000, 100) {
+    // Inodes of 125 blocks, 67 of entries.
+    for name in names(1000, 250) {
         root.insert(&format!("A/d/{name}"), file(b"")).unwrap();
     }
     let geometry = tiny(200, 512);

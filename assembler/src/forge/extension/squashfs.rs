@@ -42,7 +42,7 @@ impl Inner {
         let compression = compression(quirks);
         let recipe = serde_json::to_string(&tree).expect("a tree is plain data");
         let recipe = Digest::of(format!("{RECIPE} {compression:?} {recipe}"));
-        let name = self.images.place();
+        let name = self.images.name(image.repository(), image.digest());
         let files = tree.clone();
         let make = move |store: &Store, sources: &Sources| {
             make(store, &files, compression, sources)
