@@ -240,7 +240,7 @@ fn extensions_that_mean_no_good_cost_neither_memory_nor_the_service() {
         ("nested", 400, "nested deeper than"),
         ("long", 502, "manifest.yaml is longer than"),
         ("many", 200, ""),
-        ("long-name", 400, "extension team/long-name: "),
+        ("long-name", 400, "cannot name \"usr/local/nnn"),
         ("other-kernel", 400, "the image's kernel is"),
         ("liar", 502, "the bytes hash to"),
         ("layer-liar", 502, ""),
