@@ -7,6 +7,8 @@
 #![expect(clippy::print_stderr, reason = "tests say how long a boot took")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "boots/full.rs"]
+mod full;
 #[path = "boots/sets.rs"]
 mod sets;
 
@@ -27,7 +29,6 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 
 const RELEASE: &str = "TALOS_FORGE_TEST_RELEASE";
-const RELEASE_FULL: &str = "TALOS_FORGE_TEST_RELEASE_FULL";
 /// Its machines also get an embedded configuration, which needs 1.12.
 const CURRENT: &str = "v1.14.0";
 /// The last version before systemd-boot.
@@ -53,6 +54,8 @@ const KEEPER: &str = r#"trap : INT; directory=$1; shift; "$@" & exec >/dev/null;
 struct Service {
     url: String,
     release: PathBuf,
+    /// How long a machine may take that boots what it sends.
+    boot_seconds: &'static str,
     runtime: Runtime,
     client: Client,
     _keeper: Child,
@@ -61,11 +64,11 @@ struct Service {
 static SERVICE: LazyLock<Service> = LazyLock::new(|| {
     let release = env::var_os(RELEASE)
         .unwrap_or_else(|| panic!("{RELEASE} must name a stand-in release (hack/release)"));
-    Service::start(release.into())
+    Service::start(release.into(), BOOT_SECONDS)
 });
 
 impl Service {
-    fn start(release: PathBuf) -> Self {
+    fn start(release: PathBuf, boot_seconds: &'static str) -> Self {
         let data = scratch().keep();
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
@@ -89,6 +92,7 @@ impl Service {
         Self {
             url,
             release,
+            boot_seconds,
             runtime: Runtime::new().unwrap(),
             client: Client::builder().no_proxy().build().unwrap(),
             _keeper: keeper,
@@ -351,7 +355,7 @@ impl<'a> Boot<'a> {
         let begin = Instant::now();
         let status = Command::new(BOOT)
             .args(arguments)
-            .args(["--quiet", "--timeout", BOOT_SECONDS, "--log"])
+            .args(["--quiet", "--timeout", self.service.boot_seconds, "--log"])
             .arg(&log)
             .status()
             .unwrap();
@@ -469,7 +473,6 @@ fn start(boot: &Boot<'_>) {
     );
 }
 
-/// A raw disk, as `build` writes it: with holes, which nobody need download.
 fn disk(
     name: &'static str,
     version: &'static str,
@@ -477,7 +480,19 @@ fn disk(
     more: &Value,
     firmware: &[&str],
 ) {
-    let boot = Boot::with(&SERVICE, name, version, arch, more, &[]);
+    disk_of(&SERVICE, name, version, arch, more, firmware);
+}
+
+/// A raw disk, as `build` writes it: with holes, which nobody need download.
+fn disk_of(
+    service: &Service,
+    name: &'static str,
+    version: &'static str,
+    arch: &'static str,
+    more: &Value,
+    firmware: &[&str],
+) {
+    let boot = Boot::with(service, name, version, arch, more, &[]);
     let image = boot.build(&format!("metal-{arch}.raw"));
     // Two where a version knows systemd-boot, the machine has a BIOS, and nobody chose.
     let chosen = more.get("bootloader").and_then(Value::as_str);
@@ -725,16 +740,4 @@ fn disks_for_hypervisors_boot() {
     for format in ["qcow2", "vhd", "ova"] {
         boot.run(origin, [boot.build(&format!("metal-amd64.{format}"))]);
     }
-}
-
-#[test]
-fn iso_of_a_full_size_release_boots() {
-    let Some(release) = env::var_os(RELEASE_FULL) else {
-        eprintln!("skipped: {RELEASE_FULL} does not name a release of Talos' size");
-        return;
-    };
-    let service = Service::start(release.into());
-    let boot = Boot::new(&service, "iso-full", CURRENT, "amd64");
-    let image = boot.download("metal-amd64.iso");
-    boot.run(Origin::Iso { grub: false }, [image]);
 }

@@ -78,6 +78,12 @@ impl Platform {
         PLATFORMS.iter()
     }
 
+    /// Their names, for people.
+    pub fn list() -> String {
+        let names: Vec<_> = Self::all().map(|platform| platform.name).collect();
+        names.join(", ")
+    }
+
     /// The kernel arguments, in order.
     pub fn kernel_args(&self, arch: Arch, quirks: &Quirks) -> Vec<&'static str> {
         let arguments = match arch {

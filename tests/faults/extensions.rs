@@ -213,6 +213,9 @@ fn extensions_that_mean_no_good_cost_neither_memory_nor_the_service() {
         })
         .collect();
     catalog.extension("many", &manifest("many"), many);
+    let name = format!("usr/local/{}", "n".repeat(256));
+    let named = vec![(name, b"here".to_vec())];
+    catalog.extension("long-name", &manifest("long-name"), named);
     let other = modules("0.0.0");
     catalog.extension("other-kernel", &manifest("other-kernel"), other);
     // What the catalogue says of these is a lie.
@@ -237,6 +240,7 @@ fn extensions_that_mean_no_good_cost_neither_memory_nor_the_service() {
         ("nested", 400, "nested deeper than"),
         ("long", 502, "manifest.yaml is longer than"),
         ("many", 200, ""),
+        ("long-name", 400, "cannot name \"usr/local/nnn"),
         ("other-kernel", 400, "the image's kernel is"),
         ("liar", 502, "the bytes hash to"),
         ("layer-liar", 502, ""),

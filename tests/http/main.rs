@@ -5,6 +5,7 @@
     reason = "a step that fails is a test that fails"
 )]
 
+mod altered;
 mod containers;
 mod disks;
 mod documents;
@@ -16,6 +17,7 @@ mod isos;
 mod judges;
 mod kernels;
 mod ranges;
+mod refusals;
 mod registry;
 mod release;
 mod service;

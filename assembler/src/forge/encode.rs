@@ -33,6 +33,10 @@ impl Inner {
         let mut packed = HashMap::new();
         if encoding.packing == Packing::Xz {
             let unknown = |content: &Content| self.remembered(&recipe(content)).is_none();
+            if worth(&disk).any(unknown) {
+                // What does not fit is not compressed first.
+                disk.layout()?;
+            }
             if files.need == Need::Layout && worth(&disk).any(unknown) {
                 // Whether a blob compresses is known when that has been tried, for which it must be here.
                 let files = Files {

@@ -135,7 +135,7 @@ fn upstream(kind: Kind) -> Kind {
     }
 }
 
-/// A full disk is not our fault.
+/// A full disk is not our fault, and what does not fit is not the source's.
 fn squashfs(error: &formats::squashfs::WriteError) -> Kind {
     use formats::squashfs::WriteError;
     match error {
@@ -148,6 +148,10 @@ fn squashfs(error: &formats::squashfs::WriteError) -> Kind {
             None => Kind::Internal,
         },
         WriteError::Content { .. } | WriteError::Compressor(_) => Kind::Internal,
+        // An extension that no image can hold is for whoever named it to leave out.
+        WriteError::Name { .. } | WriteError::Entry { .. } | WriteError::TooLarge { .. } => {
+            Kind::BadRequest
+        }
         _ => Kind::Upstream,
     }
 }

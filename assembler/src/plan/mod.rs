@@ -133,11 +133,29 @@ pub enum Error {
     /// Of an ESP.
     #[error("ESP: {0}")]
     Fat(#[from] fat::Error),
+    /// The partitions are larger than the disk.
+    #[error(
+        "disk: partition {partition} of {needed} bytes does not fit: {free} bytes are left of a disk of {len}"
+    )]
+    DiskTooSmall {
+        /// The label of the first that does not fit.
+        partition: &'static str,
+        /// Bytes it should have.
+        needed: u64,
+        /// Bytes that are left.
+        free: u64,
+        /// Bytes of the disk.
+        len: u64,
+    },
     /// What boots is larger than the partition that holds it.
     #[error(
-        "ESP: boot loader and UKI take {needed} bytes, and a partition of {len} has room for {available}"
+        "{partition}: {what} take {needed} bytes, and a partition of {len} has room for {available}"
     )]
-    EspFull {
+    PartitionFull {
+        /// The partition.
+        partition: &'static str,
+        /// What it holds.
+        what: &'static str,
         /// Bytes of the partition.
         len: u64,
         /// Bytes that its files take.
@@ -196,7 +214,10 @@ impl Error {
             Self::Squashfs { .. }
             | Self::Fat(_)
             | Self::Iso(_)
-            | Self::EspFull { .. }
+            | Self::DiskTooSmall { .. }
+            | Self::PartitionFull { .. }
+            | Self::Cpio(cpio::Error::ContentTooLong { .. })
+            | Self::Pe(pe::Error::ImageTooLarge { .. })
             | Self::Gpt(_)
             | Self::Xfs(_)
             | Self::Adv(_)
@@ -245,13 +266,13 @@ pub fn check(target: &Target, quirks: &Quirks) -> Result<(), Error> {
     disk::sector_len(image)?;
     Encoding::of(target)?;
     match target.bootloader {
-        Bootloader::DualBoot if target.arch == Arch::Arm64 => Err(Error::DualBootArch),
         bootloader @ (Bootloader::DualBoot | Bootloader::SdBoot) if !quirks.uki => {
             Err(Error::BootloaderVersion {
                 bootloader: bootloader.name(),
                 tag: target.version.tag(),
             })
         }
+        Bootloader::DualBoot if target.arch == Arch::Arm64 => Err(Error::DualBootArch),
         _ => Ok(()),
     }
 }

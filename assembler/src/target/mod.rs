@@ -85,7 +85,7 @@ pub enum Error {
     #[error(transparent)]
     Version(#[from] Malformed),
     /// The path asks for nothing we know.
-    #[error("error parsing profile from path: {0}")]
+    #[error("error parsing profile from path: {0}: expected {expected}", expected = .0.expected())]
     Path(path::Error),
     /// The schematic does not fit the version or the kind.
     #[error("error enhancing profile from schematic: {0}")]

@@ -37,6 +37,21 @@ pub enum Error {
     Architecture(BString),
 }
 
+impl Error {
+    /// What would be right in place of what is wrong. The reference does not say it.
+    pub fn expected(&self) -> &'static str {
+        match self {
+            Self::Path(_) => {
+                "kernel-ARCH, initramfs-ARCH.xz, cmdline-PLATFORM-ARCH, PLATFORM-ARCH.iso, PLATFORM-ARCH-uki.efi, \
+                 [PLATFORM-]installer-ARCH.tar, or PLATFORM-ARCH.FORMAT[.PACKING] \
+                 where FORMAT is raw, qcow2, vhd or ova, and PACKING is tar.gz, gz, xz or zst"
+            }
+            Self::PlatformArch(_) => "PLATFORM-ARCH",
+            Self::Architecture(_) => "amd64 or arm64",
+        }
+    }
+}
+
 /// What a path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

@@ -5,7 +5,7 @@ use super::Error;
 /// Bytes of a block in memory.
 pub(super) const BLOCK: usize = 1 << BLOCK_BITS;
 /// Bytes of a block.
-pub(super) const BLOCK_LEN: u64 = 1 << BLOCK_BITS;
+pub const BLOCK_LEN: u64 = 1 << BLOCK_BITS;
 /// Bits of [`BLOCK_LEN`].
 pub(super) const BLOCK_BITS: u8 = 12;
 /// Bytes of an inode.

@@ -56,6 +56,7 @@ mod volume;
 mod walk;
 
 pub use self::{
+    geometry::BLOCK_LEN,
     layout::{Label, Volume},
     raw::{FreeSpace, InodeSpace, Superblock},
     read::{Contents, Entry, Group, Limits, ReadError, Run, fuzz, read},

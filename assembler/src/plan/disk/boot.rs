@@ -31,6 +31,15 @@ impl Grub {
             epoch: i64::from(EPOCH),
             root,
         };
-        Ok(volume.layout()?)
+        volume.layout().map_err(|error| match error {
+            xfs::Error::DoesNotFit { needed, available } => Error::PartitionFull {
+                partition: label,
+                what: "kernel and initramfs",
+                len,
+                needed: needed * xfs::BLOCK_LEN,
+                available: available * xfs::BLOCK_LEN,
+            },
+            error => error.into(),
+        })
     }
 }

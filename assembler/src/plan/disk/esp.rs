@@ -25,7 +25,9 @@ impl Disk {
             root,
         };
         volume.layout().map_err(|error| match error {
-            fat::Error::DoesNotFit { needed, available } => Error::EspFull {
+            fat::Error::DoesNotFit { needed, available } => Error::PartitionFull {
+                partition: "ESP",
+                what: "boot loader and UKI",
                 len,
                 needed: needed * geometry.cluster_len(),
                 available: u64::from(available) * geometry.cluster_len(),

@@ -105,7 +105,20 @@ impl Disk {
         let geometry = Geometry::new(self.len, self.sector_len.into(), 0)?;
         let parts = self.parts();
         let sizes: Vec<gpt::Size> = parts.iter().map(|part| self.size(*part)).collect();
-        let runs = geometry.place(&sizes)?;
+        let runs = geometry.place(&sizes).map_err(|error| match error {
+            gpt::Error::NoRoom {
+                number,
+                needed,
+                free,
+                len,
+            } => Error::DiskTooSmall {
+                partition: parts[number - 1].name(),
+                needed,
+                free,
+                len,
+            },
+            error => error.into(),
+        })?;
         let mut boot_code = [0; gpt::BOOT_CODE_LEN];
         let partitions = parts.into_iter().zip(runs).map(|(part, run)| {
             let len = geometry.run_len(run);

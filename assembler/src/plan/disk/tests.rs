@@ -205,7 +205,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
     };
     assert_eq!(
         refused(disk(2103, 512, 2000)),
-        "disk: partition 2 of 1048576 bytes does not fit: 0 bytes are left of a disk of 2205155328"
+        "disk: partition META of 1048576 bytes does not fit: 0 bytes are left of a disk of 2205155328"
     );
     assert_eq!(
         refused(disk(1, 512, 2000)),
@@ -229,7 +229,11 @@ fn what_does_not_fit_is_refused_with_numbers() {
         ..disk(2246, 512, 2000)
     };
     let error = refused(boot);
-    assert!(error.starts_with("BOOT: contents of "), "{error}");
+    assert!(
+        error.starts_with("BOOT: kernel and initramfs take ")
+            && error.contains(" bytes, and a partition of 2097152000 has room for "),
+        "{error}"
+    );
     let mut full = disk(2246, 512, 2000);
     full.meta.push((11, vec![b'x'; adv::CAPACITY - 18].into()));
     assert_eq!(refused(full), "META: adv: overflow 1 bytes");
