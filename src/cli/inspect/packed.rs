@@ -38,7 +38,7 @@ pub(super) fn packed(
 ) -> anyhow::Result<()> {
     part.in_brief(structure(kind, source)?);
     let input = watched(source, "unpacking".to_owned());
-    let content = unpack(scope, &mut decoder(kind, input)?).context("unpacking")?;
+    let content = unpack(scope, &mut decoder(kind, input)?)?;
     scope.content(part, "content", &content)
 }
 
@@ -97,9 +97,11 @@ pub(super) fn decoder<'a>(kind: Kind, input: impl BufRead + 'a) -> io::Result<Bo
 fn unpack(scope: Scope<'_>, input: &mut dyn Read) -> anyhow::Result<Stored> {
     let file = scratch()?;
     let mut out = Sparse(&file);
-    let mut piece = vec![0; PIECE];
+    let (mut piece, mut offset) = (vec![0; PIECE], 0);
     loop {
-        let len = fill(input, &mut piece)?;
+        let place = || format!("unpacking at offset {offset:#x} of the content");
+        let len = fill(input, &mut piece).with_context(place)?;
+        offset += len as u64;
         scope.unpacked(len)?;
         if len == 0 {
             break;

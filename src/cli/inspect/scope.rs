@@ -123,3 +123,25 @@ impl<'a> Scope<'a> {
         Ok(Self { depth, ..self })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_images_are_counted_all_together() {
+        let budget = Budget::default();
+        let (one, other) = (Scope::new(&budget), Scope::new(&budget));
+        let half = usize::try_from(MAX_UNPACKED / 2).unwrap();
+        one.unpacked(half).unwrap();
+        other.unpacked(half).unwrap();
+        let error = one.unpacked(1).unwrap_err().to_string();
+        assert_eq!(error, "unpacks to more than 274877906944 bytes");
+        for _ in 0..MAX_PARTS / 2 {
+            one.deeper().unwrap();
+            other.deeper().unwrap();
+        }
+        let error = other.deeper().unwrap_err().to_string();
+        assert_eq!(error, "more than 4096 images inside");
+    }
+}
