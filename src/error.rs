@@ -23,6 +23,8 @@ pub struct Failure {
     pub status: StatusCode,
     /// What is said, without line end.
     pub text: String,
+    /// What would have been right, if the text does not say so; for problem documents.
+    pub expected: Option<String>,
     /// What the log says besides, if it is more.
     pub reason: Option<String>,
     /// Headers besides.
@@ -53,6 +55,7 @@ impl Failure {
         Self {
             status,
             text: text.into(),
+            expected: None,
             reason: None,
             headers: Vec::new(),
         }
@@ -80,12 +83,15 @@ impl Failure {
             _ => &self.text,
         };
         let (content_type, body) = if accepts_json(request) {
-            let problem = json!({
+            let mut problem = json!({
                 "type": "about:blank",
                 "title": self.status.canonical_reason(),
                 "status": self.status.as_u16(),
                 "detail": shown,
             });
+            if let Some(expected) = self.expected {
+                problem["expected"] = expected.into();
+            }
             ("application/problem+json", format!("{problem}\n"))
         } else {
             (media::TEXT, format!("{shown}\n"))
@@ -105,6 +111,7 @@ impl Failure {
 impl From<forge::Error> for Failure {
     fn from(error: forge::Error) -> Self {
         let mut failure = Self::of(error.kind(), error.to_string());
+        failure.expected = error.expected();
         failure.reason = Some(chain(&error));
         failure
     }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::{Context as _, anyhow};
-use assembler::forge::Forge;
+use assembler::forge::{self, Forge};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{
@@ -169,9 +169,13 @@ async fn run_async(global: &Global, command: Command) -> anyhow::Result<()> {
     }
 }
 
-/// An error with its causes on one line.
+/// An error with its causes on one line, and what would have been right.
 pub fn one_line(error: &anyhow::Error) -> String {
-    let text = crate::error::chain(&**error);
+    let mut text = crate::error::chain(&**error);
+    let ours = error.downcast_ref::<forge::Error>();
+    if let Some(expected) = ours.and_then(forge::Error::expected) {
+        text = format!("{text}: expected {expected}");
+    }
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     lines.join(" ")
 }

@@ -103,6 +103,17 @@ fn lists_plans_and_artifacts_come_from_the_release() {
     let data = tempfile::tempdir().unwrap();
     let run = || over(&release, data.path());
     let versions = json(run().args(["versions", "--json"]));
+    for (path, text) in [
+        ("metal-amd64.raw.bz2", "raw.bz2\": expected kernel-ARCH, "),
+        (
+            "foo-amd64.raw",
+            "unknown platform: \"foo\": expected metal, ",
+        ),
+    ] {
+        let failed = run().args(["plan", "v1.14.0", path]).assert().code(1);
+        let said = String::from_utf8_lossy(&failed.get_output().stderr).into_owned();
+        assert!(said.contains(text), "{said}");
+    }
     assert!(
         versions.as_array().unwrap().contains(&"v1.14.0".into()),
         "{versions}"

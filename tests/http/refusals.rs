@@ -184,19 +184,12 @@ impl Asking {
         }
     }
 
-    /// A refusal, and then what is good once more.
-    fn refused(&mut self, path: &str, says: &[&str]) {
+    /// A refusal with `detail`, and then what is good once more.
+    fn refused(&mut self, path: &str, detail: &str) {
         let (status, body) = self.connection.get(path, None);
         let text = String::from_utf8(body).unwrap();
-        println!("{path}: {status}: {}", text.trim_end());
         assert_eq!(status, 400, "{path}: {text}");
-        let mut rest = text.as_str();
-        for part in says {
-            let found = rest.split_once(part);
-            rest = found
-                .unwrap_or_else(|| panic!("{path}: {part:?} is not in {text:?}"))
-                .1;
-        }
+        assert_eq!(text.trim_end(), detail, "{path}");
         let last = self.body.len() - 1;
         for (first, last) in [
             (0, PIECE),
@@ -218,6 +211,18 @@ async fn schematic(server: &Running, customization: &str) -> String {
     id.to_string()
 }
 
+/// What a problem document about `path` says, with what it says is right.
+async fn problem(client: &Client, server: &Running, path: &str) -> (String, String) {
+    let request = client.get(server.url(path));
+    let request = request.header("Accept", "application/problem+json");
+    let document = request.send().await.unwrap().text().await.unwrap();
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let member = |name: &str| document[name].as_str().unwrap_or_default();
+    let (detail, expected) = (member("detail"), member("expected"));
+    let said = format!("{detail}: expected {expected}");
+    (detail.to_owned(), said)
+}
+
 /// Asks for all rows, also with HEAD, which says the same.
 async fn check(server: &Running, data: &Path, rows: &[Row<'_>]) {
     let client = Client::new();
@@ -227,7 +232,16 @@ async fn check(server: &Running, data: &Path, rows: &[Row<'_>]) {
         let path = format!("image/{id}/{version}/{name}");
         let head = client.head(server.url(&path)).send().await.unwrap();
         assert_eq!(head.status(), StatusCode::BAD_REQUEST, "{path}");
-        tokio::task::block_in_place(|| asking.refused(&path, says));
+        let (detail, said) = problem(&client, server, &path).await;
+        println!("{path}: {said}");
+        let mut rest = said.as_str();
+        for part in *says {
+            let found = rest.split_once(part);
+            rest = found
+                .unwrap_or_else(|| panic!("{path}: {part:?} is not in {said:?}"))
+                .1;
+        }
+        tokio::task::block_in_place(|| asking.refused(&path, &detail));
     }
     let left = std::fs::read_dir(data.join("store/tmp")).unwrap().count();
     assert_eq!(left, 0, "files that nobody finished");

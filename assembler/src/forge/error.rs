@@ -94,6 +94,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What would be right in place of what is wrong, where the text, which is the reference's, does not say it.
+    pub fn expected(&self) -> Option<String> {
+        match self {
+            Self::Target(error) => error.expected(),
+            _ => None,
+        }
+    }
+
     /// What kind of answer this calls for.
     pub fn kind(&self) -> Kind {
         match self {

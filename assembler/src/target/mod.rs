@@ -22,7 +22,7 @@ pub use profile::{DiskFormat, EnrollKeys, ImageOptions, Kind, Packing, Profile};
 
 use crate::{
     error, meta,
-    platform::Arch,
+    platform::{Arch, Platform},
     quirks::Quirks,
     schematic::{Bootloader, Schematic},
     version::{Malformed, Version},
@@ -85,7 +85,7 @@ pub enum Error {
     #[error(transparent)]
     Version(#[from] Malformed),
     /// The path asks for nothing we know.
-    #[error("error parsing profile from path: {0}: expected {expected}", expected = .0.expected())]
+    #[error("error parsing profile from path: {0}")]
     Path(path::Error),
     /// The schematic does not fit the version or the kind.
     #[error("error enhancing profile from schematic: {0}")]
@@ -101,6 +101,17 @@ impl Error {
         match self {
             Self::Version(_) | Self::Path(_) | Self::Profile(_) => error::Kind::BadRequest,
             Self::Enhance(error) => error.kind(),
+        }
+    }
+
+    /// What would be right in place of what is wrong, where the reference's words leave that open.
+    pub fn expected(&self) -> Option<String> {
+        match self {
+            Self::Path(error) => Some(error.expected().to_owned()),
+            Self::Profile(profile::Invalid::UnknownPlatform(_)) => {
+                Some(Platform::list())
+            }
+            _ => None,
         }
     }
 }

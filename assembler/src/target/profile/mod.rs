@@ -104,7 +104,7 @@ pub enum Invalid {
     #[error("profile is invalid: META values take {0} bytes, of at most {limit}", limit = meta::CAPACITY)]
     MetaLen(usize),
     /// Not a platform.
-    #[error("unknown platform: {}: expected {}", quote(.0), Platform::list())]
+    #[error("unknown platform: {}", quote(.0))]
     UnknownPlatform(BString),
     /// UKIs came later.
     #[error("UKI output is not supported in this Talos version")]
