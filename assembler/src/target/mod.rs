@@ -108,9 +108,7 @@ impl Error {
     pub fn expected(&self) -> Option<String> {
         match self {
             Self::Path(error) => Some(error.expected().to_owned()),
-            Self::Profile(profile::Invalid::UnknownPlatform(_)) => {
-                Some(Platform::list())
-            }
+            Self::Profile(profile::Invalid::UnknownPlatform(_)) => Some(Platform::list()),
             _ => None,
         }
     }

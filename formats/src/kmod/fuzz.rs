@@ -19,6 +19,9 @@ const INDEX_LIMITS: index::Limits = index::Limits {
 /// Longest module that a packed one may expand to.
 const EXPANDED: usize = 1 << 20;
 
+/// Bytes that stand for one that is not UTF-8.
+const REPLACED: usize = '\u{fffd}'.len_utf8();
+
 /// Body of the fuzz target `elf`: a module that reads can be indexed, whatever it says.
 ///
 /// # Panics
@@ -63,7 +66,11 @@ pub fn fuzz_modinfo(data: &[u8]) {
     });
     // Modules that were read hold ASCII; these may not.
     if let Ok(files) = files {
-        check_files(&files);
+        let limits = index::Limits {
+            key: index::Limits::default().key + REPLACED * data.len(),
+            ..index::Limits::default()
+        };
+        check_files(&files, limits);
     }
 }
 
@@ -89,17 +96,17 @@ fn check(module: &Module) {
         ..Tree::default()
     };
     match depmod(&tree) {
-        Ok(files) => check_files(&files),
+        Ok(files) => check_files(&files, index::Limits::default()),
         Err(super::DepmodError::Cycle { .. }) => {}
         Err(error) => panic!("what was read can be indexed: {error}"),
     }
 }
 
-fn check_files(files: &super::Files) {
+fn check_files(files: &super::Files, limits: index::Limits) {
     for file in &files.files {
         let is_trie = std::path::Path::new(file.name).extension() == Some("bin".as_ref());
         if is_trie && !file.content.is_empty() {
-            dump(&file.content, index::Limits::default()).expect("what is written can be read");
+            dump(&file.content, limits).expect("what is written can be read");
         }
     }
 }

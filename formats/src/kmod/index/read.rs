@@ -23,7 +23,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             nodes: 1 << 20,
-            key: 4096,
+            // More than a module may say, and what goes before it.
+            key: 8 << 10,
             keys: 64 << 20,
         }
     }
