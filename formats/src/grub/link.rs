@@ -81,10 +81,7 @@ impl Linked {
                     return Err(place.unsupported());
                 }
                 let (index, addend) = key(relocation);
-                let symbol = *symbols.get(index).ok_or(Error::Invalid {
-                    what: "symbol of a relocation",
-                    value: index as u64,
-                })?;
+                let symbol = symbol_at(&symbols, index)?;
                 let address = base.checked_add(place.offset).unwrap_or(u64::MAX);
                 let slot = slots.iter().position(|slot| *slot == (index, addend));
                 let value = match (slot, effect) {
@@ -111,7 +108,7 @@ impl Linked {
         for (index, (symbol, addend)) in slots.iter().enumerate() {
             let address = table_start + 8 * index as u64;
             let start = usize::try_from(address - PAGE).expect("at most MAX_LEN");
-            let value = symbols[*symbol].wrapping_add_signed(*addend);
+            let value = symbol_at(&symbols, *symbol)?.wrapping_add_signed(*addend);
             memory[start..start + 8].copy_from_slice(&value.to_le_bytes());
             moving.push(address);
         }
@@ -122,6 +119,14 @@ impl Linked {
             moving,
         })
     }
+}
+
+/// The address of a symbol that a relocation names.
+fn symbol_at(symbols: &[u64], index: usize) -> Result<u64, Error> {
+    symbols.get(index).copied().ok_or(Error::Invalid {
+        what: "symbol of a relocation",
+        value: index as u64,
+    })
 }
 
 impl Plan {
