@@ -33,11 +33,12 @@ impl Inner {
         let mut packed = HashMap::new();
         if encoding.packing == Packing::Xz {
             let unknown = |content: &Content| self.remembered(&recipe(content)).is_none();
-            if worth(&disk).any(unknown) {
+            let untried = worth(&disk).any(unknown);
+            if untried {
                 // What does not fit is not compressed first.
                 disk.layout()?;
             }
-            if files.need == Need::Layout && worth(&disk).any(unknown) {
+            if untried && files.need == Need::Layout {
                 // Whether a blob compresses is known when that has been tried, for which it must be here.
                 let files = Files {
                     imager: Arc::clone(&files.imager),

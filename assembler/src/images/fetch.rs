@@ -127,7 +127,7 @@ impl Images {
 }
 
 /// A source's and a repository's name, for messages.
-fn named(source: &dyn Source, repository: &Repository) -> String {
+pub(super) fn named(source: &dyn Source, repository: &Repository) -> String {
     format!("{}: {}", source.place_of(repository), repository.here())
 }
 

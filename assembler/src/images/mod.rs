@@ -254,8 +254,7 @@ impl Images {
 
     /// A source's and an image's name, for messages.
     pub fn name(&self, repository: &Repository, digest: &Digest) -> String {
-        let place = self.source.place_of(repository);
-        format!("{place}: {}@{digest}", repository.here())
+        format!("{}@{digest}", fetch::named(&*self.source, repository))
     }
 
     /// Where images come from, for messages.
