@@ -351,19 +351,8 @@ impl<'a> Boot<'a> {
         origin: Origin,
         arguments: impl IntoIterator<Item = A>,
     ) -> String {
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", self.name));
-        let begin = Instant::now();
-        let status = Command::new(BOOT)
-            .args(arguments)
-            .args(["--quiet", "--timeout", self.service.boot_seconds, "--log"])
-            .arg(&log)
-            .status()
-            .unwrap();
-        let seconds = begin.elapsed().as_secs_f32();
-        assert!(status.success(), "no PROBE-OK, see {}", log.display());
-        let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+        let text = console(self.name, arguments, self.service.boot_seconds);
         self.check(origin, &Probe::parse(&text));
-        eprintln!("boots::{}: PROBE-OK after {seconds:.1} s", self.name);
         text
     }
 
@@ -510,6 +499,41 @@ fn disk_of(
     );
     let started = if by_bios { "bios" } else { "efi" };
     assert_eq!(Probe::parse(&log).values("FW"), [started]);
+}
+
+/// What a machine says that `hack/boot ARGUMENTS` starts.
+fn console<A: AsRef<std::ffi::OsStr>>(
+    name: &str,
+    arguments: impl IntoIterator<Item = A>,
+    seconds: &str,
+) -> String {
+    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    let begin = Instant::now();
+    let status = Command::new(BOOT)
+        .args(arguments)
+        .args(["--quiet", "--timeout", seconds, "--log"])
+        .arg(&log)
+        .status()
+        .unwrap();
+    let took = begin.elapsed().as_secs_f32();
+    let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+    assert!(
+        status.success(),
+        "no PROBE-OK; the end of {}:\n{}",
+        log.display(),
+        end(&text)
+    );
+    eprintln!("boots::{name}: PROBE-OK after {took:.1} s");
+    text
+}
+
+/// The last lines of a console, without what terminals do not show.
+fn end(console: &str) -> String {
+    const LINES: usize = 40;
+    let lines: Vec<&str> = console.lines().collect();
+    let mut text = lines[lines.len().saturating_sub(LINES)..].join("\n");
+    text.retain(|letter| letter == '\n' || !letter.is_control());
+    text
 }
 
 /// An ISO whose kernel GRUB starts, as a CD and as a disk.

@@ -87,25 +87,17 @@ fn boot(name: &str, version: &str, arch: &str, count: usize) {
     let initramfs = download(&format!("initramfs-{arch}.xz"));
     let cmdline = service.get(&format!("image/{id}/{version}/cmdline-metal-{arch}"));
     let cmdline = String::from_utf8(cmdline).unwrap();
-    let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
-    let status = Command::new(BOOT)
-        .arg("--kernel")
-        .arg(kernel)
-        .arg("--initrd")
-        .arg(initramfs)
-        .args(["--append", cmdline.trim_end()])
-        .args(["--quiet", "--timeout", BOOT_SECONDS, "--log"])
-        .arg(&log)
-        .status()
-        .unwrap();
-    assert!(status.success(), "no PROBE-OK, see {}", log.display());
-    let text = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
+    let arguments = [
+        "--kernel".as_ref(),
+        kernel.as_os_str(),
+        "--initrd".as_ref(),
+        initramfs.as_os_str(),
+        "--append".as_ref(),
+        cmdline.trim_end().as_ref(),
+    ];
+    let text = console(name, arguments, BOOT_SECONDS);
     let probe = Probe::parse(&text);
-    assert!(
-        !text.contains("Initramfs unpacking failed"),
-        "{}",
-        log.display()
-    );
+    assert!(!text.contains("Initramfs unpacking failed"), "{name}");
 
     // rootfs, then the directories of extensions and of the schematic sorted as texts, then the index of modules
     let mut order: Vec<String> = (0..=count).map(|number| number.to_string()).collect();
