@@ -9,6 +9,7 @@ pub mod civil;
 pub mod cpio;
 pub mod crc;
 pub mod crc32c;
+pub mod deflate;
 pub mod digest;
 pub mod extent;
 pub mod fat;

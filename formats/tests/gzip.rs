@@ -11,13 +11,21 @@ pub mod judges;
 use std::{io::Write as _, process::Stdio};
 
 use bytes::Bytes;
+use flate2::{Compression, write::DeflateEncoder};
 use formats::{
     Digest, Extent, Layout,
     crc::Crc,
-    gzip::{BlockKind, Error, Limits, member, read_member},
+    deflate::{NO_PIECES, Pieces},
+    gzip::{BlockKind, Error, Known, Limits, member, read_member},
 };
 use judges::judge;
 use proptest::prelude::*;
+
+/// Nothing known of any blob.
+const NOTHING: Known<'_> = Known {
+    crc: &|_, _, _, _| None,
+    pieces: NO_PIECES,
+};
 
 /// 400,000 bytes that do not repeat within a block.
 fn blob() -> Bytes {
@@ -32,7 +40,7 @@ fn whole(layout: &Layout) -> Vec<u8> {
 }
 
 fn packed(inner: &Layout) -> Vec<u8> {
-    whole(&member(inner, "disk.raw", &|_, _, _, _| None))
+    whole(&member(inner, "disk.raw", NOTHING))
 }
 
 fn example() -> Layout {
@@ -78,7 +86,7 @@ fn a_dump_shows_header_and_blocks() {
 
 #[test]
 fn a_layout_dump_shows_the_plan() {
-    insta::assert_snapshot!(member(&example(), "", &|_, _, _, _| None).dump());
+    insta::assert_snapshot!(member(&example(), "", NOTHING).dump());
 }
 
 #[test]
@@ -96,6 +104,57 @@ fn gzip_and_pigz_unpack_our_members() {
             };
             assert!(unpacked == whole(&inner), "{program}");
         }
+    }
+}
+
+/// A blob in pieces, whole and from the middle of a piece to the middle of another.
+#[test]
+fn what_was_compressed_beforehand_is_taken_over() {
+    let line = |number: u32| format!("{number} bottles of beer on the wall\n").into_bytes();
+    let text: Bytes = (0..20_000).flat_map(line).collect();
+    let unit = 100_000;
+    let (mut made, mut lens) = (Vec::new(), Vec::new());
+    for piece in text.chunks(unit) {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(6));
+        encoder.write_all(piece).unwrap();
+        encoder.flush().unwrap();
+        lens.push(u32::try_from(encoder.get_ref().len()).unwrap());
+        made.extend_from_slice(encoder.get_ref());
+    }
+    let digest = Digest::of(&text);
+    let pieces = Pieces::new(Digest::of(&made), unit as u64, text.len() as u64, lens).unwrap();
+    let known = Known {
+        pieces: &|name| (*name == digest).then(|| pieces.clone()),
+        ..NOTHING
+    };
+    let mut inner = example();
+    inner.blob(digest, 0, text.len() as u64);
+    inner.zeros(1 << 20);
+    inner.blob(digest, 12_345, 456_789);
+    let made = Bytes::from(made);
+    let bytes = |layout: &Layout| {
+        layout.collect(|name| match name {
+            name if *name == digest => text.clone(),
+            name if *name == pieces.digest() => made.clone(),
+            _ => blob(),
+        })
+    };
+    let layout = member(&inner, "disk.raw", known);
+    let (packed, whole) = (bytes(&layout), bytes(&inner));
+    let stored = member(&inner, "disk.raw", NOTHING).len();
+    assert!(
+        layout.len() + 700_000 < stored,
+        "{} of {stored}",
+        layout.len()
+    );
+    let read = read_member(packed.as_slice(), Limits::default()).unwrap();
+    let content: u64 = read.blocks.iter().map(|block| block.content).sum();
+    assert_eq!(content, whole.len() as u64);
+    for program in ["gzip", "pigz"] {
+        let Some(unpacked) = unpacked(program, &packed) else {
+            break;
+        };
+        assert!(unpacked == whole, "{program}");
     }
 }
 
@@ -131,7 +190,7 @@ fn zeros_of_any_length_are_one_block_and_fewer_than_258_bytes() {
 fn four_gibibytes_of_zeros_are_four_mebibytes() {
     let mut inner = Layout::new();
     inner.zeros(4 << 30);
-    let layout = member(&inner, "", &|_, _, _, _| None);
+    let layout = member(&inner, "", NOTHING);
     assert!(layout.len() < (4 << 30) / 1032 + 400, "{}", layout.len());
     assert!(layout.extents().len() < 12);
 }
@@ -147,7 +206,11 @@ fn a_crc_that_is_known_costs_no_reading() {
         );
         Some(crc.of(&blob()[offset..offset + len]))
     };
-    let layout = member(&inner, "disk.raw", &known);
+    let known = Known {
+        crc: &known,
+        ..NOTHING
+    };
+    let layout = member(&inner, "disk.raw", known);
     let deferred = |extent: &Extent| matches!(extent, Extent::Deferred(_));
     assert!(!layout.extents().any(|(_, extent)| deferred(extent)));
     assert!(whole(&layout) == packed(&inner));

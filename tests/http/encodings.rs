@@ -152,7 +152,7 @@ async fn heads(server: &Running, order: &[(&str, &str)]) -> BTreeMap<String, (St
     heads
 }
 
-/// Whether a blob compresses is part of an `.xz`, so it is tried for a HEAD if need be; and it comes out the same everywhere.
+/// Whether a blob compresses is part of most of them, so it is tried for a HEAD if need be; and it comes out the same everywhere.
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_of_every_encoding_are_the_same_after_a_restart_and_from_an_empty_store() {
     let Some(release) = standin::release() else {
@@ -166,8 +166,8 @@ async fn heads_of_every_encoding_are_the_same_after_a_restart_and_from_an_empty_
     let server = Running::over(&release, one.path(), &[]).await;
     assert_eq!(heads(&server, &order).await, first, "after a restart");
     end(server).await;
-    // Packed ones first: nothing has prepared anything for them.
-    order.sort_by_key(|(_, packing)| *packing != ".xz");
+    // The last ones first: nothing has prepared anything for them.
+    order.reverse();
     let server = Running::over(&release, two.path(), &[]).await;
     assert_eq!(heads(&server, &order).await, first, "with an empty store");
     let tags: std::collections::BTreeSet<_> = first.values().map(|(_, tag)| tag).collect();

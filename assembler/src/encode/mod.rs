@@ -16,16 +16,24 @@ use std::collections::HashMap;
 use formats::{
     Digest, Layout,
     crc::Crc,
+    deflate::Pieces,
     gzip, ova,
     qcow2::{self, ClusterSize},
     tar, vhd, xz, zstd,
 };
 
+use self::pack::Method;
+pub use self::pack::Packs;
 use crate::{
     plan::{EPOCH, FORMAT_EPOCH},
     store::{Content, Sums},
     target::{DiskFormat, Packing, Target},
 };
+
+/// What a blob is cut into to be compressed for a stream of its own: larger pieces gain nothing.
+const STREAM_PIECE: u32 = 1 << 20;
+/// And for grains, in which blobs begin at any sector: only whole pieces inside a grain are of use, and a disk's blocks are as long.
+const GRAIN_PIECE: u32 = 4 << 10;
 
 /// Clusters of qcow2 images whose options name none.
 const QCOW2_CLUSTER: u64 = 8 << 10;
@@ -61,26 +69,27 @@ pub struct Encoding {
 #[derive(Debug, Default)]
 pub struct Known<'a> {
     sums: HashMap<Digest, &'a Sums>,
-    packed: Option<&'a HashMap<Digest, xz::Packed>>,
+    packs: Option<&'a Packs>,
 }
 
 impl<'a> Known<'a> {
-    /// That of `contents`, of which those in `packed` compress.
-    pub fn new(
-        contents: impl IntoIterator<Item = &'a Content>,
-        packed: &'a HashMap<Digest, xz::Packed>,
-    ) -> Self {
+    /// That of `contents`, of which those in `packs` compress.
+    pub fn new(contents: impl IntoIterator<Item = &'a Content>, packs: &'a Packs) -> Self {
         let sums = contents.into_iter();
         Self {
             sums: sums
                 .map(|content| (content.digest, &content.sums))
                 .collect(),
-            packed: Some(packed),
+            packs: Some(packs),
         }
     }
 
     fn crc(&self, crc: Crc, digest: &Digest, offset: u64, len: u64) -> Option<u64> {
         self.sums.get(digest)?.crc(crc, offset, len)
+    }
+
+    fn pieces(&self, digest: &Digest) -> Option<Pieces> {
+        self.packs?.deflate.get(digest).cloned()
     }
 }
 
@@ -126,8 +135,19 @@ impl Encoding {
         })
     }
 
+    /// How blobs of a disk that compress are to be compressed beforehand.
+    pub(crate) fn method(&self) -> Option<Method> {
+        match (self.format, self.packing) {
+            (Format::Ova, _) => Some(Method::Deflate { unit: GRAIN_PIECE }),
+            (_, Packing::Xz) => Some(Method::Xz),
+            (_, Packing::Gz | Packing::TarGz) => Some(Method::Deflate { unit: STREAM_PIECE }),
+            (_, Packing::Raw | Packing::Zst) => None,
+        }
+    }
+
     /// `disk` so encoded.
     pub fn layout(&self, disk: &Layout, known: &Known<'_>) -> Layout {
+        let pieces = |digest: &Digest| known.pieces(digest);
         let formatted = match self.format {
             Format::Raw => disk.clone(),
             Format::Qcow2(cluster) => qcow2::image(disk, cluster),
@@ -144,21 +164,26 @@ impl Encoding {
                     modified: EPOCH,
                     content_id: content_id(disk),
                 },
+                &pieces,
             ),
         };
         let crc = |crc, digest: &Digest, offset, len| known.crc(crc, digest, offset, len);
+        let in_gzip = gzip::Known {
+            crc: &crc,
+            pieces: &pieces,
+        };
         match self.packing {
             Packing::Raw => formatted,
             Packing::Zst => zstd::frame(&formatted),
             Packing::Xz => {
-                let packed = |digest: &Digest| known.packed?.get(digest).cloned();
+                let packed = |digest: &Digest| known.packs?.xz.get(digest).cloned();
                 let known = xz::Known {
                     crc: &crc,
                     packed: &packed,
                 };
                 xz::stream(&formatted, Crc::Crc64, known)
             }
-            Packing::Gz => gzip::member(&formatted, &self.name, &crc),
+            Packing::Gz => gzip::member(&formatted, &self.name, in_gzip),
             Packing::TarGz => {
                 let member = tar::Member {
                     name: TAR_MEMBER,
@@ -166,7 +191,7 @@ impl Encoding {
                     modified: EPOCH,
                     content: tar::Content::Sparse(formatted),
                 };
-                gzip::member(&tar::archive(&[member]), "", &crc)
+                gzip::member(&tar::archive(&[member]), "", in_gzip)
             }
         }
     }

@@ -1,24 +1,18 @@
-//! What a disk image is handed out as: its encoding, and for `.xz` the blobs that compress, compressed once.
+//! What a disk image is handed out as: its encoding, and the blobs that compress, compressed once.
 
-use std::{collections::HashMap, sync::Arc};
-
-use formats::{Digest, xz};
+use std::sync::Arc;
 
 use super::{Error, Inner, Need, artifact::Key, prepare::Files};
 use crate::{
     encode::{
-        Encoding,
-        pack::{self, Pack},
+        Encoding, Packs,
+        pack::{self, Made, Method, Pack},
     },
     images::blocking,
     plan::{self, Disk, Inputs},
     schematic::Schematic,
     store::Content,
-    target::Packing,
 };
-
-/// Where it is remembered what became of a blob.
-const FACTS: &str = "xz";
 
 impl Inner {
     /// The inputs of a target that is a disk image, with its encoding.
@@ -30,9 +24,9 @@ impl Inner {
     ) -> Result<Inputs, Error> {
         let encoding = Encoding::of(&key.target).map_err(plan::Error::from)?;
         let mut disk = self.disk(key, schematic, files).await?;
-        let mut packed = HashMap::new();
-        if encoding.packing == Packing::Xz {
-            let unknown = |content: &Content| self.remembered(&recipe(content)).is_none();
+        let mut packs = Packs::default();
+        if let Some(method) = encoding.method() {
+            let unknown = |content: &Content| self.remembered(content, method).is_none();
             let untried = worth(&disk).any(unknown);
             if untried {
                 // What does not fit is not compressed first.
@@ -48,26 +42,31 @@ impl Inner {
                 disk = self.disk(key, schematic, &files).await?;
             }
             for content in worth(&disk) {
-                if let Some(blocks) = self.packed(content, files.need).await? {
-                    packed.insert(content.digest, blocks);
+                if let Some(made) = self.packed(content, method, files.need).await? {
+                    packs.add(content.digest, &made)?;
                 }
             }
         }
         Ok(Inputs::Disk {
             disk: Box::new(disk),
             encoding,
-            packed,
+            packs,
         })
     }
 
-    fn remembered(&self, recipe: &Digest) -> Option<Pack> {
-        self.store.fact(FACTS, &recipe.hex())
+    fn remembered(&self, content: &Content, method: Method) -> Option<Pack> {
+        let recipe = method.recipe(content);
+        self.store.fact(method.facts(), &recipe.hex())
     }
 
-    /// The blocks of a blob that compresses, made when they are not there.
-    async fn packed(&self, content: &Content, need: Need) -> Result<Option<xz::Packed>, Error> {
-        let recipe = recipe(content);
-        match self.remembered(&recipe) {
+    /// What was made of a blob that compresses, made when it is not there.
+    async fn packed(
+        &self,
+        content: &Content,
+        method: Method,
+        need: Need,
+    ) -> Result<Option<Made>, Error> {
+        match self.remembered(content, method) {
             Some(Pack { made: None }) => return Ok(None),
             Some(Pack { made: Some(made) })
                 if need == Need::Layout
@@ -77,28 +76,25 @@ impl Inner {
                         .await?
                         .is_some() =>
             {
-                return Ok(Some(made.blocks()));
+                return Ok(Some(made));
             }
             _ => {}
         }
         let blob = self.images.pin_stored(&content.digest).await?;
         let blob = blob.ok_or(Error::Evicted)?;
         let store = Arc::clone(&self.store);
+        let recipe = method.recipe(content);
         let flight = self.packs.join(recipe, || async move {
             blocking(move || {
-                let pack = pack::make(&store, &blob)?;
-                store.remember(FACTS, &recipe.hex(), &pack)?;
+                let pack = pack::make(&store, &blob, method)?;
+                store.remember(method.facts(), &recipe.hex(), &pack)?;
                 Ok(pack)
             })
             .await
         });
         let pack = flight.await.map_err(Error::Shared)?;
-        Ok(pack.made.map(|made| made.blocks()))
+        Ok(pack.made)
     }
-}
-
-fn recipe(content: &Content) -> Digest {
-    Digest::of(format!("xz {} {}", pack::RECIPE, content.digest))
 }
 
 /// The blobs of a disk that are long enough to be tried.

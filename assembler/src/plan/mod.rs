@@ -10,14 +10,12 @@ mod initramfs;
 mod iso;
 mod uki;
 
-use std::collections::HashMap;
-
 use bstr::BString;
 use bytes::Bytes;
-use formats::{Digest, Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs, xz};
+use formats::{Layout, adv, cpio, fat, gpt, iso9660, pe, squashfs, xfs};
 
 use crate::{
-    encode::{self, Encoding, Known},
+    encode::{self, Encoding, Known, Packs},
     error::Kind,
     extension::{Metadata, Microcode},
     platform::Arch,
@@ -59,7 +57,7 @@ pub enum Inputs {
         /// What becomes of it.
         encoding: Encoding,
         /// Those of its blobs that compress, compressed.
-        packed: HashMap<Digest, xz::Packed>,
+        packs: Packs,
     },
 }
 
@@ -250,9 +248,9 @@ pub fn layout(inputs: &Inputs) -> Result<Layout, Error> {
         Inputs::Disk {
             disk,
             encoding,
-            packed,
+            packs,
         } => {
-            let known = Known::new(disk.contents(), packed);
+            let known = Known::new(disk.contents(), packs);
             Ok(encoding.layout(&disk.layout()?, &known))
         }
     }

@@ -1,10 +1,10 @@
 //! Values over other extents, worked out when they are first reached and remembered by what they depend on.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Weak};
 
 use bytes::Bytes;
 use formats::{
-    Digest,
+    Digest, Extent,
     extent::{Deferred, Function, Segment},
 };
 
@@ -22,25 +22,58 @@ fn name(deferred: &Deferred) -> Option<Digest> {
     (deferred.function() != Function::Adler32).then(|| deferred.name())
 }
 
-/// A deferred value, worked out unless it is remembered. Blocks.
+/// A deferred value, worked out unless it is remembered or somebody is at it. Blocks.
 pub(super) fn value(deferred: &Deferred, blobs: &dyn Blobs) -> Result<Bytes, ReadError> {
-    let name = name(deferred);
-    if let Some(value) = name.and_then(|name| REMEMBERED.get(&name)) {
-        return Ok(deferred.cut(&value));
-    }
-    let value = deferred.value(|layout, range, feed| {
-        whole::each_piece(layout, range, blobs, |piece| -> Result<(), ReadError> {
-            feed(piece);
-            Ok(())
+    let work_out = || {
+        deferred.value(|layout, range, feed| {
+            whole::each_piece(layout, range, blobs, |piece| -> Result<(), ReadError> {
+                feed(piece);
+                Ok(())
+            })
         })
-    })?;
-    if let Some(name) = name {
-        REMEMBERED.insert(name, value.clone());
-    }
+    };
+    let value = match name(deferred) {
+        None => work_out()?,
+        Some(name) => match REMEMBERED.try_get_with(name, work_out) {
+            Ok(value) => value,
+            Err(error) => match Arc::try_unwrap(error) {
+                Ok(error) => return Err(error),
+                // Others wait for the same, so everybody finds out alone what is wrong.
+                Err(_) => work_out()?,
+            },
+        },
+    };
     Ok(deferred.cut(&value))
 }
 
 impl Reader {
+    /// Begins to work out what comes later, one value after the other, for as long as somebody reads.
+    pub(super) fn work_ahead(&mut self) {
+        let (position, end) = (self.position, self.end);
+        let later = |(offset, extent): (u64, &Extent)| match extent {
+            Extent::Deferred(deferred) if position <= offset && offset < end => {
+                name(deferred).map(|_| deferred.clone())
+            }
+            _ => None,
+        };
+        let later: Vec<Deferred> = self.layout.extents().filter_map(later).collect();
+        if later.is_empty() {
+            return;
+        }
+        let reading = Arc::new(());
+        let still_reading: Weak<()> = Arc::downgrade(&reading);
+        self.working_ahead = Some(reading);
+        let blobs = Arc::clone(&self.blobs);
+        tokio::task::spawn_blocking(move || {
+            for deferred in later {
+                // Who comes to a value that could not be worked out is told then.
+                if still_reading.strong_count() == 0 || value(&deferred, &*blobs).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
     /// A deferred value, if it is remembered, or short work and all in the page cache.
     pub(super) fn value_at_hand(
         &mut self,

@@ -5,7 +5,8 @@
 //! - What lies in the page cache is read without leaving the task (`preadv2` with `RWF_NOWAIT`); only a miss goes to a
 //!   blocking thread.
 //! - Long runs of zeros and long inline extents are shared, not copied.
-//! - A deferred value is worked out when it is first reached, from the same blobs, and remembered by what it depends on.
+//! - A deferred value is worked out when it is first reached, from the same blobs, and remembered by what it depends on; for a
+//!   consumer that has taken a lot, beforehand and on the side.
 //! - A stream yields exactly the bytes of its range, or ends with an error; it never ends short in silence.
 
 mod buffer;
@@ -97,6 +98,8 @@ pub struct Reader {
     /// Most recently used last.
     open: Vec<(Digest, Blob)>,
     blocked: Option<JoinHandle<Result<Buffer, ReadError>>>,
+    /// Gone when this reader is, so that nobody works for it any longer.
+    working_ahead: Option<Arc<()>>,
 }
 
 impl Reader {
@@ -118,6 +121,7 @@ impl Reader {
             taken: 0,
             open: Vec::new(),
             blocked: None,
+            working_ahead: None,
         }
     }
 
@@ -241,8 +245,12 @@ impl Stream for Reader {
         };
         match chunk {
             Ok(chunk) => {
+                let before = reader.taken;
                 reader.position += chunk.len() as u64;
                 reader.taken += chunk.len() as u64;
+                if before < LONG_AFTER && reader.taken >= LONG_AFTER {
+                    reader.work_ahead();
+                }
                 Poll::Ready(Some(Ok(chunk)))
             }
             Err(error) => {

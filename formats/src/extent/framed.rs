@@ -29,6 +29,9 @@ pub enum Framing {
     },
 }
 
+/// Deflate with a window of 32 KiB, at the fastest level (RFC 1950, section 2.2).
+pub(crate) const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
+
 /// Longest header in bytes: marker, zlib header and block header of a grain.
 const HEADER_MAX: usize = 19;
 
@@ -100,7 +103,6 @@ impl Framing {
             }
             Self::VmdkGrain { lba } => {
                 const HALF: u64 = 32 << 10;
-                const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
                 const ZLIB_LEN: u32 = 2 + 2 * 5 + (64 << 10) + 4;
                 let mut header = [0; HEADER_MAX];
                 let place = lba + chunk * (Self::VmdkGrain { lba }.max_unit() / 512);

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 pub use self::deferred::{Deferred, Function, KnownCrc, crc_of};
+pub(crate) use self::framed::ZLIB_HEADER;
 pub use self::framed::{Framed, Framing};
 pub use self::runs::Run;
 pub use self::segment::{Segment, Segments};

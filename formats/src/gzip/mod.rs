@@ -1,4 +1,4 @@
-//! gzip members around payload that is not compressed again (RFC 1952, RFC 1951).
+//! gzip members around payload that is not compressed again (RFC 1952; blocks: [`crate::deflate`]).
 //!
 //! ```text
 //! ┌────────┬──────────────┬─┄┄─┬───────────────┬─┄┄─┬────────────┬───────┬────────┐
@@ -20,7 +20,7 @@ mod raw;
 mod read;
 mod zeros;
 
-pub use self::layout::member;
+pub use self::layout::{Known, member};
 pub use self::read::{Block, BlockKind, Limits, Member, fuzz, read_member};
 
 use crate::input::InputError;

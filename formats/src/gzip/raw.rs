@@ -13,8 +13,5 @@ pub(super) const RESERVED: u8 = 0xe0;
 /// `OS`: Unix.
 pub(super) const UNIX: u8 = 3;
 
-/// A stored block of no bytes, the last, from a byte's start.
-pub(super) const LAST_BLOCK: [u8; 5] = [1, 0, 0, 0xff, 0xff];
-
 /// Longest match of Deflate.
 pub(super) const MATCH_MAX: u64 = 258;

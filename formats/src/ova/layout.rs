@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::ovf;
 use crate::{
     Digest, Extent, Layout,
+    deflate::KnownPieces,
     extent::Deferred,
     tar::{self, Content, Member},
     vmdk,
@@ -22,13 +23,14 @@ pub struct Options {
     pub content_id: [u8; 16],
 }
 
-/// A virtual machine with `disk`.
-pub fn archive(disk: &Layout, options: Options) -> Layout {
+/// A virtual machine with `disk`; what is known of its blobs: [`vmdk::image`].
+pub fn archive(disk: &Layout, options: Options, pieces: KnownPieces<'_>) -> Layout {
     let vmdk = vmdk::image(
         disk,
         vmdk::Options {
             content_id: options.content_id,
         },
+        pieces,
     );
     let ovf = ovf::document(vmdk.len(), disk.len());
     let ovf_digest = Digest::of(ovf.as_bytes()).hex();

@@ -3,12 +3,12 @@
 //! ```text
 //! ┌────────┬────────────┬───────────┬────────┬─────────────────────────────────┬─┄┄─┬──────────┐
 //! │ header │ descriptor │ grain     │ grain  │ grain: marker, zlib stream,     │    │ end of   │
-//! │ 512    │ 20 sectors │ directory │ tables │ padding; always 129 sectors     │    │ stream   │
+//! │ 512    │ 20 sectors │ directory │ tables │ padding; 129 sectors or fewer   │    │ stream   │
 //! └────────┴────────────┴───────────┴────────┴─────────────────────────────────┴─┄┄─┴──────────┘
 //! ```
 //!
-//! A grain's zlib stream holds two stored Deflate blocks, so where every grain stands is known beforehand and the tables can
-//! come first, as open-vmdk writes them. Grains of zeros are left out. [`read`] follows the tables of any such image, also with a
+//! A grain's zlib stream holds two stored Deflate blocks, or what was made of a blob beforehand in pieces ([`crate::deflate`]), so
+//! where every grain stands is known and the tables can come first, as open-vmdk writes them. Grains of zeros are left out. [`read`] follows the tables of any such image, also with a
 //! second set of tables (qemu-img) and with the tables behind the grains, where a footer says so (VMware's own tools).
 //!
 //! Out of scope: inflating grains (a library's work), other extents, deltas.

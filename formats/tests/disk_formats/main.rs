@@ -6,20 +6,26 @@
     reason = "helpers of tests are tests"
 )]
 
+#[path = "../images/mod.rs"]
 pub mod images;
+#[path = "../judges/mod.rs"]
 pub mod judges;
+mod vmdk_ova;
 
-use std::{io::Read as _, path::Path, sync::Arc};
+use std::{io::Read as _, path::Path};
 
 use formats::{
-    Digest, Extent, Layout, ova,
+    Digest, Extent, Layout,
+    deflate::NO_PIECES,
+    ova,
     qcow2::{self, ClusterSize},
     read_at::ReadAt,
-    tar, vhd, vmdk,
+    vhd, vmdk,
 };
 use images::{Blobs, verdict};
 use judges::judge;
 use proptest::prelude::*;
+use vmdk_ova::{OVA, grains};
 
 const MIB: u64 = 1 << 20;
 const TIME: u32 = 1_559_424_892;
@@ -143,7 +149,7 @@ fn a_disk_of_zeros_or_none_at_all_is_an_image_too() {
                 disk.len()
             );
         }
-        let image = vmdk::image(&disk, VMDK);
+        let image = vmdk::image(&disk, VMDK, NO_PIECES);
         vmdk::read(&blobs.source(&image), vmdk::Limits::default()).unwrap();
     }
 }
@@ -188,73 +194,6 @@ fn qemu_img_finds_the_disk_in_a_vhd() {
 }
 
 #[test]
-fn qemu_img_finds_the_disk_in_a_vmdk() {
-    let mut blobs = blobs();
-    let disk = disk(&mut blobs);
-    let image = vmdk::image(&disk, VMDK);
-    assert_eq!(image.len() % 512, 0);
-    judged(&blobs, &disk, &image, "vmdk");
-}
-
-/// Header and descriptor of the reference's VMDK of 11193 MiB, but for names of content.
-#[test]
-fn a_vmdk_header_is_that_of_open_vmdk() {
-    let mut disk = Layout::new();
-    disk.zeros(11_193 * MIB);
-    let blobs = blobs();
-    let bytes = blobs.collect(&vmdk::image(&disk, VMDK));
-    let header = hex(&bytes[..79]);
-    assert_eq!(
-        header,
-        "4b444d56030000000100030000c85d0100000000800000000000000001000000000000001400000000000000\
-         0002000000000000000000001500000000000000\
-         9005000000000000000a200d0a0100"
-    );
-    let descriptor = String::from_utf8_lossy(&bytes[512..1200]);
-    for line in [
-        "RW 22923264 SPARSE \"disk\"\n",
-        "ddb.geometry.cylinders = \"1427\"\n",
-        "CID=63646566\n",
-    ] {
-        assert!(descriptor.contains(line), "{descriptor}");
-    }
-}
-
-#[test]
-fn an_archive_holds_description_disk_and_a_manifest_that_is_true() {
-    let mut blobs = blobs();
-    let disk = disk(&mut blobs);
-    let options = ova::Options {
-        modified: TIME,
-        content_id: VMDK.content_id,
-    };
-    let bytes = blobs.collect(&ova::archive(&disk, options));
-    assert_eq!(bytes.len() % 10_240, 0);
-    let members = tar::read_archive(bytes.as_slice(), tar::Limits::default()).unwrap();
-    let content = |index: usize| {
-        let from = usize::try_from(members[index].offset).unwrap();
-        &bytes[from..from + usize::try_from(members[index].len).unwrap()]
-    };
-    let names: Vec<_> = members.iter().map(|member| &*member.name).collect();
-    assert_eq!(names, [&b"disk.ovf"[..], b"disk.vmdk", b"disk.mf"]);
-    let (ovf, vmdk) = (content(0), content(1));
-    assert_eq!(
-        std::str::from_utf8(content(2)).unwrap(),
-        format!(
-            "SHA256(disk.vmdk)= {}\nSHA256(disk.ovf)= {}\n",
-            Digest::of(vmdk).hex(),
-            Digest::of(ovf).hex()
-        )
-    );
-    let ovf = std::str::from_utf8(ovf).unwrap();
-    assert!(
-        ovf.contains(&format!("ovf:size=\"{}\"", vmdk.len())),
-        "{ovf}"
-    );
-    assert!(ovf.contains("ovf:capacity=\"80\""), "{ovf}");
-}
-
-#[test]
 fn dumps_show_tables_and_runs() {
     let mut blobs = blobs();
     let disk = disk(&mut blobs);
@@ -268,7 +207,7 @@ fn dumps_show_tables_and_runs() {
     insta::assert_snapshot!("qcow2_layout", image.dump());
     let image = vhd::image(&disk, VHD);
     insta::assert_snapshot!("vhd", vhd::read(&blobs.source(&image)).unwrap().dump());
-    let image = vmdk::image(&disk, VMDK);
+    let image = vmdk::image(&disk, VMDK, NO_PIECES);
     insta::assert_snapshot!(
         "vmdk",
         vmdk::read(&blobs.source(&image), vmdk::Limits::default())
@@ -276,11 +215,7 @@ fn dumps_show_tables_and_runs() {
             .dump()
     );
     insta::assert_snapshot!("vmdk_layout", image.dump());
-    let options = ova::Options {
-        modified: TIME,
-        content_id: VMDK.content_id,
-    };
-    insta::assert_snapshot!("ova_layout", ova::archive(&disk, options).dump());
+    insta::assert_snapshot!("ova_layout", ova::archive(&disk, OVA, NO_PIECES).dump());
 }
 
 #[test]
@@ -295,41 +230,10 @@ fn the_bytes_of_small_images_are_pinned() {
         qcow2::image(&disk, ClusterSize::DEFAULT),
         qcow2::image(&disk, ClusterSize::new(8192).unwrap()),
         vhd::image(&disk, VHD),
-        vmdk::image(&disk, VMDK),
+        vmdk::image(&disk, VMDK, NO_PIECES),
     ]
     .map(|image| (image.len(), Digest::of(blobs.collect(&image)).to_string()));
     insta::assert_debug_snapshot!(pinned);
-}
-
-#[test]
-fn no_format_reads_a_blob_to_be_laid_out_but_for_digests() {
-    let mut blobs = blobs();
-    let disk = disk(&mut blobs);
-    let options = ova::Options {
-        modified: TIME,
-        content_id: VMDK.content_id,
-    };
-    let archive = ova::archive(&disk, options);
-    let deferred = archive
-        .extents()
-        .filter(|(_, extent)| matches!(extent, Extent::Deferred(_)));
-    assert_eq!(deferred.count(), 1);
-    let _shared: Arc<Layout> = Arc::new(archive);
-}
-
-/// The disk in a VMDK.
-fn grains(bytes: &[u8], image: &vmdk::Image) -> Vec<u8> {
-    let mut disk = vec![0; usize::try_from(image.disk_len()).unwrap()];
-    for grain in image.each_grain(bytes) {
-        let grain = grain.unwrap();
-        let place = |at| usize::try_from(at).unwrap();
-        let stream = &bytes[place(grain.stream.start)..place(grain.stream.end)];
-        let mut content = Vec::new();
-        let mut decoder = flate2::read::ZlibDecoder::new(stream);
-        decoder.read_to_end(&mut content).unwrap();
-        disk[place(grain.at)..][..content.len()].copy_from_slice(&content);
-    }
-    disk
 }
 
 /// What qemu-img makes of the disk in `format`; `None` without qemu-img.
@@ -412,46 +316,6 @@ fn what_a_reader_does_not_follow_is_named() {
     }
 }
 
-/// `image` as VMware's own tools write it: sector 0 leaves it to a footer to say where the tables are.
-fn with_footer(mut image: Vec<u8>) -> Vec<u8> {
-    const FOOTER_MARKER: u32 = 3;
-    image.truncate(image.len() - 512);
-    let header = image[..512].to_vec();
-    image[56..64].fill(0xff);
-    let mut marker = [0; 512];
-    marker[..8].copy_from_slice(&1_u64.to_le_bytes());
-    marker[12..16].copy_from_slice(&FOOTER_MARKER.to_le_bytes());
-    [image, marker.to_vec(), header, vec![0; 512]].concat()
-}
-
-#[test]
-fn a_footer_says_where_the_tables_are() {
-    let mut blobs = blobs();
-    let disk = disk(&mut blobs);
-    let content = blobs.collect(&disk);
-    let bytes = with_footer(blobs.collect(&vmdk::image(&disk, VMDK)));
-    let image = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
-    assert!(grains(&bytes, &image)[..content.len()] == content);
-    let mut cut = bytes.clone();
-    cut.truncate(bytes.len() - 512);
-    let error = vmdk::read(cut.as_slice(), vmdk::Limits::default()).unwrap_err();
-    let place = bytes.len() - 1536;
-    assert_eq!(
-        error.to_string(),
-        format!("invalid VMDK magic at offset {place:#x}: 0x1")
-    );
-
-    let folder = tempfile::tempdir().unwrap();
-    let (raw, image) = (blobs.write(&disk), folder.path().join("image"));
-    std::fs::write(&image, bytes).unwrap();
-    let Some(mut compare) = judge("qemu-img") else {
-        return;
-    };
-    compare.args(["compare", "-f", "raw", "-F", "vmdk"]);
-    let same = verdict(compare.arg(&raw).arg(&image));
-    assert!(same.contains("Images are identical"), "{same}");
-}
-
 fn extent() -> impl Strategy<Value = Extent> {
     prop_oneof![
         (1..40_000_usize).prop_map(|len| Extent::Bytes(noise(len).into())),
@@ -482,7 +346,7 @@ proptest! {
         read.disk(bytes.as_slice()).read_at(0, &mut back).unwrap();
         prop_assert!(back == raw);
 
-        let bytes = blobs.collect(&vmdk::image(&disk, VMDK));
+        let bytes = blobs.collect(&vmdk::image(&disk, VMDK, NO_PIECES));
         let read = vmdk::read(bytes.as_slice(), vmdk::Limits::default()).unwrap();
         prop_assert!(grains(&bytes, &read)[..raw.len()] == raw);
     }
@@ -499,7 +363,7 @@ proptest! {
         for (format, image) in [
             qcow2::image(&disk, ClusterSize::new(512).unwrap()),
             vhd::image(&disk, VHD),
-            vmdk::image(&disk, VMDK),
+            vmdk::image(&disk, VMDK, NO_PIECES),
         ].into_iter().enumerate() {
             let mut bytes = blobs.collect(&image);
             for (index, value) in &flips {
