@@ -79,6 +79,12 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Bytes of memory, about.
+    pub(super) fn footprint(&self) -> u32 {
+        let bytes = self.layout.footprint() + self.blobs.len() * size_of::<Digest>();
+        u32::try_from(bytes + size_of::<Key>()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn new(layout: Layout) -> Self {
         let blobs = layout.blobs().into_iter();
         let mut blobs: Vec<Digest> = blobs.map(|(digest, ..)| digest).collect();

@@ -169,8 +169,8 @@ struct Inner {
     modules: modules::Known,
 }
 
-/// Layouts kept in memory: kilobytes each.
-const LAYOUTS: u64 = 4096;
+/// Memory for layouts that were worked out, in bytes: most take some kilobytes, an OVA's 1 MB.
+const LAYOUTS: u64 = 64 << 20;
 
 impl Forge {
     /// Opens the data directory, which no other process may be using.
@@ -233,7 +233,10 @@ impl Forge {
                 .map(|version| Version::parse(version))
                 .collect::<Result<_, _>>()?,
             prepare_timeout: options.prepare_timeout,
-            layouts: moka::sync::Cache::new(LAYOUTS),
+            layouts: moka::sync::Cache::builder()
+                .weigher(|_, known: &artifact::Known| known.footprint())
+                .max_capacity(LAYOUTS)
+                .build(),
             preparations: Flights::new(),
             derived: Flights::new(),
             preparing: Arc::default(),

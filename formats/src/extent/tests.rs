@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -190,4 +192,23 @@ fn a_grain_takes_129_sectors() {
         assert_eq!(grain[19 + 32_768..][..5], [1, 0, 0x80, 0xff, 0x7f]);
         assert_eq!(grain[12 + 65_548..][..4], [0, 0x0f, 0, 1], "Adler-32");
     }
+}
+
+#[test]
+fn a_footprint_counts_what_is_inside() {
+    let mut inner = Layout::new();
+    inner.bytes(vec![1; 5000]);
+    inner.section("payload");
+    inner.blob(Digest::of(b""), 0, 1 << 40);
+    inner.section("payload");
+    let one = inner.footprint();
+    assert!((5000..5500).contains(&one), "{one}");
+    let mut outer = Layout::new();
+    outer.push(Extent::Framed(Framed::new(
+        inner.clone(),
+        Framing::DeflateStored,
+    )));
+    outer.push(Extent::Deferred(Deferred::sha256_hex(inner.into())));
+    let two = outer.footprint();
+    assert!((2 * one..2 * one + 500).contains(&two), "{two}");
 }
