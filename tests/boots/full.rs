@@ -1,5 +1,7 @@
 //! One artifact of each kind made of a release of Talos' size, which `TALOS_FORGE_TEST_RELEASE_FULL` names: `hack/test --all`.
 
+use std::{env, fs, process::Command, sync::LazyLock};
+
 use super::*;
 
 const RELEASE: &str = "TALOS_FORGE_TEST_RELEASE_FULL";

@@ -1,6 +1,16 @@
 //! Sets of extensions, from one to all good ones: what the kernel and the machine's init find of each.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use reqwest::Method;
+use serde_json::Value;
+
 use super::*;
+use crate::console;
 
 /// All that are not refused, in an order in which eleven and more show that directories are sorted as texts.
 const ALL: [&str; 12] = [
@@ -95,7 +105,7 @@ fn boot(name: &str, version: &str, arch: &str, count: usize) {
         "--append".as_ref(),
         cmdline.trim_end().as_ref(),
     ];
-    let text = console(name, arguments, BOOT_SECONDS);
+    let text = console::boot(name, arguments, BOOT_SECONDS);
     let probe = Probe::parse(&text);
     assert!(!text.contains("Initramfs unpacking failed"), "{name}");
 
