@@ -11,6 +11,7 @@ pub mod crc;
 pub mod crc32c;
 pub mod deflate;
 pub mod digest;
+mod dump;
 pub mod extent;
 pub mod fat;
 pub mod gpt;

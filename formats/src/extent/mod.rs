@@ -17,6 +17,7 @@
 //! assert_eq!(layout.collect(|_| b"kernel".as_slice().into())[510..], *b"\0\0kernel");
 //! ```
 
+mod crc_of;
 mod deferred;
 mod framed;
 mod layout;
@@ -30,7 +31,8 @@ use std::fmt;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-pub use self::deferred::{Deferred, Function, KnownCrc, crc_of};
+pub use self::crc_of::{KnownCrc, crc_of};
+pub use self::deferred::{Deferred, Function};
 pub(crate) use self::framed::ZLIB_HEADER;
 pub use self::framed::{Framed, Framing};
 pub use self::layout::Layout;

@@ -1,18 +1,14 @@
 //! An image as text.
 
-use std::fmt::Write as _;
-
 use super::Image;
+use crate::dump::Lines;
 
 impl Image {
     /// The header, the sizes of the tables, and a line a run of clusters.
     pub fn dump(&self) -> String {
         let header = &self.header;
-        let mut text = String::new();
-        let mut line = |line: std::fmt::Arguments<'_>| {
-            writeln!(text, "{line}").expect("writing to a String cannot fail");
-        };
-        line(format_args!(
+        let mut lines = Lines::default();
+        lines.push(format_args!(
             "qcow2 image: disk {}, cluster {}, features {:#x} {:#x} {:#x}",
             header.size,
             1_u64 << header.cluster_bits.get(),
@@ -20,21 +16,21 @@ impl Image {
             header.compatible,
             header.autoclear
         ));
-        line(format_args!(
+        lines.push(format_args!(
             "{:#010x} refcount table: {} clusters, {} counted",
             header.refcount_table_offset, header.refcount_table_clusters, self.counted
         ));
-        line(format_args!(
+        lines.push(format_args!(
             "{:#010x} L1 table: {} entries, {} tables",
             header.l1_offset, header.l1_entries, self.tables
         ));
         for piece in &self.pieces {
-            line(format_args!(
+            lines.push(format_args!(
                 "{:#010x} data: {:#x} bytes of the disk at {:#x}",
                 piece.offset, piece.len, piece.at
             ));
         }
-        line(format_args!("{:#010x} end", self.len));
-        text
+        lines.push(format_args!("{:#010x} end", self.len));
+        lines.finish()
     }
 }

@@ -1,17 +1,13 @@
 //! An archive as text.
 
-use std::fmt::Write as _;
-
 use super::Entry;
+use crate::dump::Lines;
 
 /// A line a member of an archive, and for sparse ones a line a run.
 pub fn dump(entries: &[Entry]) -> String {
-    let mut text = String::new();
-    let mut line = |line: std::fmt::Arguments<'_>| {
-        writeln!(text, "{line}").expect("writing to a String cannot fail");
-    };
+    let mut lines = Lines::default();
     for entry in entries {
-        line(format_args!(
+        lines.push(format_args!(
             "{:#010x} {}: {} bytes, {} stored at {:#x}, modified {}",
             entry.header,
             String::from_utf8_lossy(&entry.name),
@@ -22,9 +18,9 @@ pub fn dump(entries: &[Entry]) -> String {
         ));
         if entry.stored < entry.len {
             for (offset, len) in &entry.runs {
-                line(format_args!("  {offset:#012x} {len:#x}"));
+                lines.push(format_args!("  {offset:#012x} {len:#x}"));
             }
         }
     }
-    text
+    lines.finish()
 }

@@ -1,18 +1,14 @@
 //! An image as text.
 
-use std::fmt::Write as _;
-
 use super::{Image, raw::GRAIN};
+use crate::dump::Lines;
 
 impl Image {
     /// The header, the descriptor, and a line a run of grains.
     pub fn dump(&self) -> String {
         let header = &self.header;
-        let mut text = String::new();
-        let mut line = |line: std::fmt::Arguments<'_>| {
-            writeln!(text, "{line}").expect("writing to a String cannot fail");
-        };
-        line(format_args!(
+        let mut lines = Lines::default();
+        lines.push(format_args!(
             "VMDK: version {}, flags {:#x}, capacity {}, descriptor {} + {}, directory {}, grains from {}",
             header.version,
             header.flags,
@@ -23,10 +19,10 @@ impl Image {
             header.overhead
         ));
         for text in String::from_utf8_lossy(&self.descriptor).lines() {
-            line(format_args!("| {text}"));
+            lines.push(format_args!("| {text}"));
         }
         for grains in &self.grains {
-            line(format_args!(
+            lines.push(format_args!(
                 "sector {}: {} grains of the disk's sectors {}..{}, {} bytes compressed",
                 grains.sector,
                 grains.count,
@@ -35,7 +31,7 @@ impl Image {
                 grains.compressed
             ));
         }
-        line(format_args!("{:#010x} end", self.len));
-        text
+        lines.push(format_args!("{:#010x} end", self.len));
+        lines.finish()
     }
 }
