@@ -1,8 +1,9 @@
 """One run of QEMU: the serial console goes to terminal and log, the verdict is returned.
 
-QEMU 7.2 sometimes (one of a hundred arm64 machines on a busy host) sleeps for good while it emulates: a
-timer of the guest is never delivered.  Such a run says nothing about the image.  It is told from a guest
-that waits by the processor time, of which even an idle guest takes some.
+QEMU 7.2 sometimes (once in a hundred or two arm64 machines on a busy host) sleeps for good while the
+firmware starts: all of its threads wait, before a byte of the image was read.  Such a run says nothing
+about the image.  It is told from a guest that waits by the processor time, of which even an idle guest
+takes some.
 """
 
 import os
