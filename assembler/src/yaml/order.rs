@@ -8,8 +8,8 @@ use super::Value;
 
 /// Sorts the keys of all maps of a value.
 ///
-/// The order is not transitive for every set of keys, so this is a merge of its own: the standard sort may panic then.
-/// Equal inputs give equal outputs.
+/// The order is not transitive for every set of keys, so this is a merge of its own: the standard sort may panic then. It begins
+/// with the keys as the standard sort has them, so that the same keys come out alike from whichever order.
 pub fn sort_keys(value: &mut Value) {
     match value {
         Value::List(items) => items.iter_mut().for_each(sort_keys),
@@ -17,6 +17,7 @@ pub fn sort_keys(value: &mut Value) {
             for (_, value) in pairs.iter_mut() {
                 sort_keys(value);
             }
+            pairs.sort_by(|(a, _), (b, _)| plain(a, b));
             *pairs = merge_sort(std::mem::take(pairs));
         }
         _ => {}
@@ -42,6 +43,17 @@ fn merge_sort(mut left: Vec<(Value, Value)>) -> Vec<(Value, Value)> {
     merged.extend(left);
     merged.extend(right);
     merged
+}
+
+/// An order that is one for any set of keys.
+fn plain(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+        (Value::Float(a), Value::Float(b)) => a.total_cmp(b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
+        _ => rank(a).cmp(&rank(b)),
+    }
 }
 
 /// Kinds in the order of Go's `reflect.Kind`.

@@ -160,6 +160,26 @@ fn keys_sort_naturally() {
     assert_eq!(sorted(keys.iter().rev().copied().collect()), expected);
 }
 
+/// Each of these comes before the next, and the last before the first: its number does not fit 64 bits.
+#[test]
+fn keys_in_a_ring_sort_alike_from_whichever_order() {
+    let keys = [
+        "6666666666666",
+        "46666666660000000+",
+        "46666666660000000000000",
+    ];
+    let sorted = |order: [usize; 3]| {
+        let pairs = order.map(|index| (Value::from(keys[index]), Value::Null));
+        let mut map = Value::Map(pairs.into());
+        sort_keys(&mut map);
+        map
+    };
+    let first = sorted([0, 1, 2]);
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(sorted(order), first, "{order:?}");
+    }
+}
+
 #[test]
 fn both_byte_orders_of_utf_16_are_read() {
     let text = "\u{feff}a: \u{1f600}";
