@@ -12,4 +12,6 @@ mod profile;
 #[cfg(test)]
 mod render;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod versions;
